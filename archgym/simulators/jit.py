@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
@@ -22,6 +22,6 @@ def jit(function: Kernel) -> Kernel:
     import numba
 
     try:
-        return numba.njit(cache=True, nogil=True)(function)
+        return cast(Kernel, numba.njit(cache=True, nogil=True)(function))
     except RuntimeError:  # numba finds no writable cache directory: compile anew in each process
-        return numba.njit(nogil=True)(function)
+        return cast(Kernel, numba.njit(nogil=True)(function))

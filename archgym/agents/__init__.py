@@ -1,0 +1,66 @@
+"""Search agents by name; each lives in its own module and is imported when it is made.
+
+Third parties add agents through the entry-point group ``archgym.agents`` (name = class).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, cast
+
+from archgym.errors import MissingExtraError, UnknownNameError
+
+if TYPE_CHECKING:
+    from archgym.agents.base import Agent, Hyperparameters
+    from archgym.space import Space
+
+#: name -> (module, class, extra that brings its dependencies; "" if the base install has them)
+BUILT_IN: dict[str, tuple[str, str, str]] = {
+    "random": ("archgym.agents.random", "RandomSearch", ""),
+    "ga": ("archgym.agents.genetic", "GeneticAlgorithm", ""),
+}
+
+
+def agent_names() -> tuple[str, ...]:
+    """Every agent's name: the built-in ones and those of installed packages."""
+    return (*BUILT_IN, *sorted(entry.name for entry in entry_points(group="archgym.agents")))
+
+
+def agent_class(name: str) -> type[Agent]:
+    """The class of the agent called ``name``.
+
+    Raises:
+        UnknownNameError: with the nearest name.
+        MissingExtraError: if its dependencies are not installed, naming the extra.
+    """
+    if name in BUILT_IN:
+        module, attribute, extra = BUILT_IN[name]
+        try:
+            return cast("type[Agent]", getattr(importlib.import_module(module), attribute))
+        except ModuleNotFoundError as error:
+            if not extra or (error.name or "").startswith("archgym"):
+                raise
+            raise MissingExtraError(f"agent {name!r}", extra) from error
+    for entry in entry_points(group="archgym.agents"):
+        if entry.name == name:
+            return cast("type[Agent]", entry.load())
+    raise UnknownNameError("agent", name, agent_names())
+
+
+def make_agent(
+    name: str, space: Space, seed: int = 0, hyperparameters: Mapping[str, Any] | Hyperparameters | None = None
+) -> Agent:
+    """An agent by name.
+
+    Args:
+        hyperparameters: values by name (missing ones take their defaults), or the agent's own dataclass.
+
+    Raises:
+        UnknownNameError, ConfigError: for an unknown agent or hyperparameter, or a value out of range.
+    """
+    chosen = agent_class(name)
+    if hyperparameters is None or isinstance(hyperparameters, Mapping):
+        hyperparameters = chosen.Hyperparameters.parse(hyperparameters or {})
+    return chosen(space, seed, hyperparameters)

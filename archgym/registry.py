@@ -1,0 +1,151 @@
+"""Names for problems: what ``gym.make`` ids, the command line and studies refer to.
+
+A domain declares its families in a light module; nothing heavy is imported before a problem is made.
+Third parties add families through the entry-point group ``archgym.families``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, cast
+
+from archgym.errors import ConfigError, UnknownNameError
+from archgym.objective import ObjectiveRecipe
+from archgym.problem import Problem
+from archgym.simulators.base import Simulator
+from archgym.workload import Workload, WorkloadSource
+
+BUILT_IN: tuple[str, ...] = ()
+ENTRY_POINTS = "archgym.families"
+
+
+@dataclass(frozen=True)
+class Family:
+    """Problems that share a simulator.
+
+    Attributes:
+        id: gymnasium id of the whole-design environment, such as ``DRAMEnv-v0``.
+        summary: one sentence.
+        simulator: ``"module:callable"``; called with the options of `make_problem`, returns a `Simulator`.
+        workloads: ``"module:object"``, a `WorkloadSource`.
+        objectives: recipes by name; the first is the default.
+        workload: the default workload's name.
+        assumptions: ``"package/file.md"``, what the simulator does and does not model.
+        workload_sets_space: whether the space depends on the workload; if so the simulator callable is
+            given the workload as its keyword ``workload``.
+    """
+
+    id: str
+    summary: str
+    simulator: str
+    workloads: str
+    objectives: Mapping[str, ObjectiveRecipe]
+    workload: str
+    assumptions: str = ""
+    workload_sets_space: bool = False
+
+    @property
+    def objective(self) -> str:
+        return next(iter(self.objectives))
+
+    def make_simulator(self, workload: Workload, **options: Any) -> Simulator:
+        """The simulator for ``workload``, with the family's options.
+
+        Raises:
+            ConfigError: for an option the simulator does not have.
+        """
+        if self.workload_sets_space:
+            options["workload"] = workload
+        try:
+            return cast(Simulator, resolve(self.simulator)(**options))
+        except TypeError as error:
+            raise ConfigError(f"{self.id}: {error}") from error
+
+    def source(self) -> WorkloadSource:
+        return cast(WorkloadSource, resolve(self.workloads))
+
+
+_families: dict[str, Family] = {}
+_loaded = False
+
+
+def resolve(path: str) -> Any:
+    """The object at ``"module:name"``."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def register(family: Family) -> Family:
+    """Add a family; its id must be new."""
+    if family.id in _families and _families[family.id] != family:
+        raise ConfigError(f"a problem family with id {family.id!r} is registered already")
+    _families[family.id] = family
+    return family
+
+
+def families() -> dict[str, Family]:
+    """All registered families by id, third parties' included."""
+    global _loaded
+    if not _loaded:
+        for module in BUILT_IN:
+            for declared in importlib.import_module(module).FAMILIES:
+                register(declared)
+        for entry in entry_points(group=ENTRY_POINTS):
+            loaded = entry.load()
+            for declared in loaded if isinstance(loaded, tuple | list) else (loaded,):
+                register(declared)
+        _loaded = True
+    return dict(_families)
+
+
+def family(id: str) -> Family:
+    """The family with this id.
+
+    Raises:
+        UnknownNameError: with the nearest id.
+    """
+    known = families()
+    if id not in known:
+        raise UnknownNameError("problem", id, known)
+    return known[id]
+
+
+def make_problem(
+    id: str,
+    workload: str | Workload | None = None,
+    objective: str | ObjectiveRecipe | None = None,
+    simulator: Simulator | None = None,
+    **options: Any,
+) -> Problem:
+    """A problem by name.
+
+    Args:
+        id: a family's id, such as ``"DRAMEnv-v0"``.
+        workload: a shipped workload's name, a path, or a `Workload`; the family's default if omitted.
+        objective: one of the family's objective names, or a recipe of your own.
+        simulator: stands in for the family's own simulator (a proxy, a table); must have the same space.
+        options: passed to the family's simulator.
+
+    Raises:
+        UnknownNameError: for an id, workload or objective that does not exist.
+        WorkloadError: if the workload cannot be read.
+        ConfigError: for unknown options, or a simulator with another space.
+    """
+    chosen = family(id)
+    work = workload if isinstance(workload, Workload) else chosen.source().load(workload or chosen.workload)
+    if objective is None or isinstance(objective, str):
+        name = objective or chosen.objective
+        if name not in chosen.objectives:
+            raise UnknownNameError("objective", name, chosen.objectives)
+        recipe = chosen.objectives[name]
+    else:
+        name, recipe = type(objective).__name__, objective
+    own = chosen.make_simulator(work, **options)
+    if simulator is not None and simulator.space.fingerprint != own.space.fingerprint:
+        raise ConfigError(
+            f"simulator {simulator.name!r} has space {simulator.space.fingerprint}, but {id} needs {own.space.fingerprint}"
+        )
+    return Problem(id, own if simulator is None else simulator, work, name, recipe)

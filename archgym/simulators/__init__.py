@@ -1,0 +1,1 @@
+"""Simulators: pure, batched, deterministic models of hardware."""
