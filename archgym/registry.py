@@ -34,6 +34,7 @@ class Family:
         objectives: recipes by name; the first is the default.
         workload: the default workload's name.
         assumptions: ``"package/file.md"``, what the simulator does and does not model.
+        plane: two metrics, both to be minimised, that pictures of a search are drawn in.
         workload_sets_space: whether the space depends on the workload; if so the simulator callable is
             given the workload as its keyword ``workload``.
     """
@@ -45,6 +46,7 @@ class Family:
     objectives: Mapping[str, ObjectiveRecipe]
     workload: str
     assumptions: str = ""
+    plane: tuple[str, str] | None = None
     workload_sets_space: bool = False
 
     @property

@@ -1,0 +1,48 @@
+"""Tables and progress on the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], fold: Sequence[str] = ()) -> None:
+    """Print a table that fits the terminal; the first column is never cut."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(title=title, title_justify="left", title_style="bold", header_style="bold", pad_edge=False)
+    for number, column in enumerate(columns):
+        shown.add_column(column, no_wrap=number == 0, overflow="fold")
+    for row in rows:
+        shown.add_row(*[Text(str(cell)) for cell in row])
+    # Off a terminal there is no width to fit, and a pipe reads whole lines better.
+    console = Console() if sys.stdout.isatty() else Console(width=160)
+    console.print(shown)
+
+
+def progress_bar(quiet: bool) -> Progress:
+    """A bar on standard error for a search; hidden when ``quiet`` or not on a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("best reward {task.fields[best]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=quiet or not sys.stderr.isatty(),
+        transient=True,
+    )
+
+
+def number(value: float) -> str:
+    """A number with four significant digits."""
+    return f"{value:.4g}"

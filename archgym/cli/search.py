@@ -1,0 +1,149 @@
+"""``archgym search ID``: find a good design within a budget of simulations."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from archgym import families, make_problem
+from archgym.agents import agent_names
+from archgym.cli.output import number, progress_bar, table
+from archgym.errors import ConfigError, MissingExtraError
+from archgym.problem import Evaluation, Problem
+from archgym.rollout import make_spec, run_path, run_search
+from archgym.runlog import Run, partial_path
+
+HELP = "search a problem for a good design"
+EPILOG = """\
+example:
+  archgym search DRAMEnv-v0 --workload cloud-1 --objective low_latency --agent ga --budget 500 --seed 0 --out runs
+
+Every evaluation is logged to one file in --out, named by the content of the command. Ctrl-C keeps what was
+computed; the same command goes on from there, and is instant once the run is complete.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID", help=f"a problem: {', '.join(families())}")
+    parser.add_argument("--workload", help="a shipped workload (see `archgym show ID`), or a file")
+    parser.add_argument("--objective", help="what to search for (see `archgym show ID`)")
+    parser.add_argument("--agent", default="ga", help=f"search agent (default: ga): {', '.join(agent_names())}")
+    parser.add_argument("--budget", type=int, default=500, help="simulations to spend (default: 500)")
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same run (default: 0)")
+    parser.add_argument(
+        "--batch", type=int, default=None, help="designs asked for at a time (default: the agent's own)"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set one of the agent's hyperparameters; repeatable",
+    )
+    parser.add_argument(
+        "--out", default="runs", metavar="DIR", help="where the run file and pictures go (default: runs)"
+    )
+    parser.add_argument("--no-plots", action="store_true", help="write no pictures")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+
+
+def run(options: argparse.Namespace) -> int:
+    problem = make_problem(options.id, options.workload, options.objective)
+    hyperparameters = _settings(options.set)
+    spec = make_spec(problem, options.agent, options.budget, options.seed, hyperparameters, options.batch)
+    path = run_path(spec, options.out)
+    try:
+        found = _search(problem, options, hyperparameters)
+    except KeyboardInterrupt:
+        kept = partial_path(path)
+        where = (
+            f"what was computed is kept in {kept}; the same command goes on from there"
+            if kept.exists()
+            else "nothing was computed yet"
+        )
+        raise KeyboardInterrupt(where) from None
+    pictures = [] if options.no_plots else _pictures(found, problem, path)
+    if options.json:
+        print(json.dumps(_summary(found, problem, path, pictures), indent=1))
+        return 0
+    _report(found, problem, path, pictures)
+    return 0
+
+
+def _search(problem: Problem, options: argparse.Namespace, hyperparameters: dict[str, str]) -> Run:
+    with progress_bar(options.quiet) as bar:
+        task = bar.add_task(f"{options.agent} on {problem.workload.name}", total=options.budget, best="-")
+
+        def advance(used: int, best: float, evaluation: Evaluation) -> None:
+            bar.update(task, completed=used, best=number(best))
+
+        return run_search(
+            problem, options.agent, options.budget, options.seed, hyperparameters, options.batch, options.out, advance
+        )
+
+
+def _settings(pairs: list[str]) -> dict[str, str]:
+    settings = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not name:
+            raise ConfigError(f"--set: {pair!r} is not of the form NAME=VALUE")
+        settings[name.strip()] = value.strip()
+    return settings
+
+
+def _pictures(found: Run, problem: Problem, path: Path) -> list[str]:
+    from archgym.report.search import save_figures
+
+    try:
+        return [str(picture) for picture in save_figures(found, problem, path.with_suffix(""))]
+    except MissingExtraError as error:
+        print(f"archgym search: {error}", file=sys.stderr)
+        return []
+
+
+def _comparison(found: Run, problem: Problem) -> list[list[object]]:
+    """Rows (metric, default design, best design, change) for metrics with a direction or that are totals."""
+    best = found.metrics.row(found.best)
+    rows: list[list[object]] = []
+    for metric in problem.metrics:
+        if metric.direction == "none":
+            continue
+        before, after = problem.reference[metric.name], best[metric.name]
+        change = f"{100 * (after / before - 1):+.1f} %" if before else ""
+        rows.append([metric.name, number(before), number(after), change])
+    return rows
+
+
+def _report(found: Run, problem: Problem, path: Path, pictures: list[str]) -> None:
+    best, default = problem.space.row(found.designs[found.best]), problem.space.row(problem.space.default)
+    feasible = int(found.metrics.feasible.sum())
+    print(
+        f"{problem.id} on {problem.workload.name}, objective {problem.objective_name}: best reward "
+        f"{found.reward[found.best]:.4f} at evaluation {found.best + 1} of {len(found)} ({feasible} feasible)"
+    )
+    marked = [[name, value, default[name], "" if value == default[name] else "changed"] for name, value in best.items()]
+    table("Best design", ["parameter", "best", "default", ""], marked)
+    table("Compared with the default design", ["metric", "default", "best", "change"], _comparison(found, problem))
+    print(f"run file: {path}")
+    for picture in pictures:
+        print(f"picture:  {picture}")
+
+
+def _summary(found: Run, problem: Problem, path: Path, pictures: list[str]) -> dict[str, Any]:
+    row = found.best
+    return {
+        "run_file": str(path),
+        "pictures": pictures,
+        "evaluations": len(found),
+        "best_evaluation": row + 1,
+        "reward": float(found.reward[row]),
+        "feasible": bool(found.metrics.feasible[row]),
+        "design": problem.space.row(found.designs[row]),
+        "metrics": found.metrics.row(row),
+        "default_metrics": dict(problem.reference),
+    }

@@ -1,0 +1,98 @@
+"""``archgym show ID``: everything about one problem."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from importlib.resources import files
+from typing import Any
+
+from archgym import families, make_problem
+from archgym.cli.output import number, table
+from archgym.problem import Problem
+from archgym.registry import Family, family
+
+HELP = "show a problem: its parameters, metrics, objectives, workload and assumptions"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID", help=f"a problem: {', '.join(families())}")
+    parser.add_argument("--workload", help="a shipped workload, or a file")
+    parser.add_argument(
+        "--assumptions", action="store_true", help="print the full page on what is modelled and how well"
+    )
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+
+
+def run(options: argparse.Namespace) -> int:
+    chosen = family(options.id)
+    if options.assumptions:
+        print(assumptions(chosen))
+        return 0
+    problem = make_problem(options.id, options.workload)
+    if options.json:
+        print(json.dumps(_description(chosen, problem), indent=1))
+        return 0
+    space = problem.space
+    print(f"{chosen.id}: {chosen.summary}\n")
+    rows = [
+        [r["parameter"], r["kind"], r["levels"], r["default"], r["unit"], r["group"], r["help"]] for r in space.table()
+    ]
+    table(
+        f"{len(space)} parameters, {space.size:.6g} designs",
+        ["parameter", "kind", "levels", "default", "unit", "group", "what"],
+        rows,
+    )
+    table(
+        f"Metrics, with the default design's value on {problem.workload.name!r}",
+        ["metric", "default", "better", "what"],
+        [[m.name, number(problem.reference[m.name]), _better(m.direction), m.help] for m in problem.metrics],
+    )
+    table(
+        "Objectives (rewards: bounded, higher is better)",
+        ["objective", "what"],
+        [
+            [name + (" (default)" if name == chosen.objective else ""), recipe.help]
+            for name, recipe in chosen.objectives.items()
+        ],
+    )
+    table(
+        f"Workload {problem.workload.name!r}",
+        ["fact", "value"],
+        [[key, value] for key, value in problem.workload.facts.items()],
+    )
+    print(f"Workloads: {', '.join(chosen.source().names())}")
+    if chosen.assumptions:
+        print(f"What is modelled and how well: archgym show {chosen.id} --assumptions")
+    return 0
+
+
+def assumptions(chosen: Family) -> str:
+    """The family's page on what its simulator does and does not model."""
+    package, _, name = chosen.assumptions.partition("/")
+    return files(package).joinpath(name).read_text(encoding="utf-8") if name else "no page"
+
+
+def _better(direction: str) -> str:
+    return {"min": "lower", "max": "higher"}.get(direction, "")
+
+
+def _description(chosen: Family, problem: Problem) -> dict[str, Any]:
+    return {
+        "id": chosen.id,
+        "summary": chosen.summary,
+        "simulator": {"name": problem.simulator.name, "version": problem.simulator.version},
+        "space": problem.space.to_json(),
+        "size": problem.space.size,
+        "space_fingerprint": problem.space.fingerprint,
+        "metrics": [
+            {"name": m.name, "unit": m.unit, "direction": m.direction, "help": m.help} for m in problem.metrics
+        ],
+        "objectives": {name: recipe.help for name, recipe in chosen.objectives.items()},
+        "workload": {
+            "name": problem.workload.name,
+            "fingerprint": problem.workload.fingerprint,
+            "facts": dict(problem.workload.facts),
+        },
+        "workloads": list(chosen.source().names()),
+    }
