@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 
 from archgym import families
 from archgym.agents import agent_class, agent_names
@@ -48,5 +49,5 @@ def _summary(name: str) -> str:
         return f"not installed: {error}"
 
 
-def _few(names: list[str], most: int = 6) -> str:
+def _few(names: Sequence[str], most: int = 6) -> str:
     return ", ".join(names[:most]) + (f", … ({len(names)})" if len(names) > most else "")

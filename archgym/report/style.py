@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE, GREEN, RED, GREY = "#2b6cb0", "#dd6b20", "#2f855a", "#c53030", "#a0aec0"
 
-_RC: dict[str, Any] = {
+_RC: Any = {
     "figure.dpi": 110,
     "savefig.dpi": 150,
     "font.size": 10,
