@@ -132,6 +132,8 @@ COMMON = (
 )
 """Knobs of every kind but ``phases``."""
 
+COMMON_KNOBS: Mapping[str, Knob] = {knob.name: knob for knob in COMMON}
+
 
 @dataclass(frozen=True)
 class Kind:

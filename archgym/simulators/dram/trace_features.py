@@ -44,6 +44,12 @@ FEATURES: dict[str, str] = {
 """The features by name, in order: the same for every trace."""
 
 
+def _distinct(values: NDArray[np.int64]) -> int:
+    # Sorting is several times faster here than numpy's hash-based unique.
+    ordered = np.sort(values)
+    return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
+
+
 def _share(hits: NDArray[Any], count: int) -> float:
     return int(np.count_nonzero(hits)) / count if count else 0.0
 
@@ -101,7 +107,7 @@ def trace_features(trace: Trace) -> dict[str, float]:
     page = trace.address // PAGE_BYTES
     block = trace.address // 1024
     steps = line.size - 1
-    lines = int(np.unique(line).size)
+    lines = _distinct(line)
     found = {
         "log2_requests": math.log2(line.size),
         "write_fraction": _share(trace.is_write, line.size),
@@ -138,7 +144,7 @@ def trace_facts(trace: Trace) -> dict[str, bool | int | float | str]:
         "lowest_address": int(trace.address.min()),
         "highest_address": int(trace.address.max()),
         "span_bytes": (int(line.max()) - int(line.min()) + 1) * LINE_BYTES,
-        "unique_lines_64B": int(np.unique(line).size),
-        "unique_pages_8KiB": int(np.unique(trace.address // PAGE_BYTES).size),
+        "unique_lines_64B": _distinct(line),
+        "unique_pages_8KiB": _distinct(trace.address // PAGE_BYTES),
         "sequential_fraction": _share(line[1:] == line[:-1] + 1, line.size - 1),
     }
