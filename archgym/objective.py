@@ -129,7 +129,10 @@ class ArchGymTarget:
 
 @dataclass(frozen=True)
 class Minimise:
-    """Recipe: make metrics small relative to the default design (weights multiply in the logarithm)."""
+    """Recipe: make metrics small relative to the default design (weights multiply in the logarithm).
+
+    A negative weight makes a metric large instead.
+    """
 
     metrics: tuple[str, ...]
     help: str = ""

@@ -7,7 +7,7 @@ Third parties add families through the entry-point group ``archgym.families``.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, cast
@@ -29,8 +29,8 @@ class Family:
     Attributes:
         id: gymnasium id of the whole-design environment, such as ``DRAMEnv-v0``.
         summary: one sentence.
-        simulator: ``"module:callable"``; called with the options of `make_problem`, returns a `Simulator`.
-        workloads: ``"module:object"``, a `WorkloadSource`.
+        simulator: ``"module:callable"`` (or the callable itself); called with the options of `make_problem`, returns a `Simulator`.
+        workloads: ``"module:object"`` (or the object itself), a `WorkloadSource`.
         objectives: recipes by name; the first is the default.
         workload: the default workload's name.
         assumptions: ``"package/file.md"``, what the simulator does and does not model.
@@ -41,8 +41,8 @@ class Family:
 
     id: str
     summary: str
-    simulator: str
-    workloads: str
+    simulator: str | Callable[..., Simulator]
+    workloads: str | WorkloadSource
     objectives: Mapping[str, ObjectiveRecipe]
     workload: str
     assumptions: str = ""
@@ -74,8 +74,10 @@ _families: dict[str, Family] = {}
 _loaded = False
 
 
-def resolve(path: str) -> Any:
-    """The object at ``"module:name"``."""
+def resolve(path: Any) -> Any:
+    """The object at ``"module:name"``; anything but text is returned as it is."""
+    if not isinstance(path, str):
+        return path
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name)
 
