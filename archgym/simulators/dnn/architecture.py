@@ -1,0 +1,298 @@
+"""What a mapping runs on: multiply-accumulate units under a hierarchy of storage levels, innermost first.
+
+Sizes and bandwidths are in words, energies in picojoules a vector access, areas in square micrometres: one instance each.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping as Dictionary
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archgym.errors import ConfigError, UnknownNameError
+from archgym.simulators.dnn import normalised
+
+UNLIMITED = -1
+_SPELLINGS = {
+    "word-bits": "word_bits", "datawidth": "word_bits", "block-size": "block_size", "cluster-size": "cluster_size",
+    "multiple-buffering": "multiple_buffering", "min-utilization": "min_utilization", "meshX": "mesh_x", "meshY": "mesh_y",
+    "vector-access-energy": "vector_access_energy", "vector_access_energy_pJ": "vector_access_energy",
+    "memory_depth": "depth", "mesh-x": "mesh_x", "mesh-y": "mesh_y",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """The multiply-accumulate units, laid out as ``mesh_x`` columns by ``mesh_y`` rows."""
+
+    name: str = "MAC"
+    mesh_x: int = 1
+    mesh_y: int = 1
+    word_bits: int = 16
+    energy_pJ: float = 1.0
+    leakage_pJ: float = 0.0
+    area_um2: float = 0.0
+
+    @property
+    def instances(self) -> int:
+        return self.mesh_x * self.mesh_y
+
+
+@dataclass(frozen=True)
+class StorageLevel:
+    """One level: ``mesh_x * mesh_y`` equal memories of ``words`` words (None: unlimited).
+
+    A vector access moves ``block_size`` words. Bandwidths are words a cycle of one instance (None: unlimited).
+    ``multiple_buffering`` 2 leaves half of the words for a tile. Leakage is picojoules a cycle of one instance.
+    """
+
+    name: str
+    words: int | None
+    mesh_x: int = 1
+    mesh_y: int = 1
+    word_bits: int = 16
+    block_size: int = 1
+    cluster_size: int = 1
+    read_bandwidth: float | None = None
+    write_bandwidth: float | None = None
+    shared_bandwidth: float | None = None
+    multiple_buffering: float = 1.0
+    min_utilization: float = 0.0
+    technology: str = "SRAM"
+    read_pJ: float = 0.0
+    fill_pJ: float = 0.0
+    update_pJ: float = 0.0
+    leakage_pJ: float = 0.0
+    area_um2: float = 0.0
+
+    @property
+    def instances(self) -> int:
+        return self.mesh_x * self.mesh_y
+
+    @property
+    def tile_words(self) -> int | None:
+        """Words that the tiles of one instance may take."""
+        return None if self.words is None else math.floor(self.words / self.multiple_buffering)
+
+
+class Machine(NamedTuple):
+    """An architecture as arrays, for kernels; axis 0 is the storage level, innermost first."""
+
+    capacity: NDArray[np.int64]
+    least_words: NDArray[np.float64]
+    mesh: NDArray[np.int64]  # (levels + 1, 2): columns and rows; the last row is the arithmetic's
+    fanout: NDArray[np.int64]  # (levels, 2): physical fan-out of one instance towards the next level inwards
+    bandwidth: NDArray[np.float64]  # (levels, 3): read, write, both together; infinite where unlimited
+    block: NDArray[np.int64]
+    clusters: NDArray[np.int64]
+    energy: NDArray[np.float64]  # (levels, 3): read, fill, update
+    mac_energy: float
+    leakage: float  # of everything, a cycle
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Multiply-accumulate units and storage levels, innermost first; the last level holds whole tensors.
+
+    Raises ``ConfigError`` where meshes do not divide into each other or a size is not positive.
+    """
+
+    name: str
+    arithmetic: Arithmetic
+    levels: tuple[StorageLevel, ...]
+
+    def __post_init__(self) -> None:
+        if not self.levels:
+            raise ConfigError(f"architecture {self.name!r}: at least one storage level is needed")
+        names = [level.name for level in self.levels]
+        if len(set(names)) != len(names):
+            raise ConfigError(f"architecture {self.name!r}: level names {names} must differ")
+        inner: Arithmetic | StorageLevel = self.arithmetic
+        for level in self.levels:
+            if inner.mesh_x % level.mesh_x or inner.mesh_y % level.mesh_y:
+                raise ConfigError(
+                    f"architecture {self.name!r}: {inner.name} mesh {inner.mesh_x}x{inner.mesh_y} is not a whole multiple "
+                    f"of {level.name} mesh {level.mesh_x}x{level.mesh_y}"
+                )
+            inner = level
+
+    def level(self, name: str) -> StorageLevel:
+        """The storage level called ``name``."""
+        for level in self.levels:
+            if level.name == name:
+                return level
+        raise UnknownNameError("storage level", name, [level.name for level in self.levels])
+
+    def fanout(self, number: int) -> tuple[int, int]:
+        """Physical fan-out (x, y) from one instance of level ``number`` to the next level inwards."""
+        inner: Arithmetic | StorageLevel = self.levels[number - 1] if number else self.arithmetic
+        outer = self.levels[number]
+        return inner.mesh_x // outer.mesh_x, inner.mesh_y // outer.mesh_y
+
+    @property
+    def area_um2(self) -> float:
+        """Area of all instances."""
+        own = self.arithmetic.instances * self.arithmetic.area_um2
+        return own + sum(level.instances * level.area_um2 for level in self.levels)
+
+    def machine(self) -> Machine:
+        """The arrays that kernels read."""
+        levels = self.levels
+
+        def limit(value: float | None) -> float:
+            return math.inf if value is None else float(value)
+
+        leakage = sum(level.instances * level.leakage_pJ for level in levels)
+        return Machine(
+            np.array([UNLIMITED if level.tile_words is None else level.tile_words for level in levels], np.int64),
+            np.array([(level.tile_words or 0) * level.min_utilization for level in levels], np.float64),
+            np.array([(part.mesh_x, part.mesh_y) for part in (*levels, self.arithmetic)], np.int64),
+            np.array([self.fanout(number) for number in range(len(levels))], np.int64),
+            np.array([[limit(b) for b in (v.read_bandwidth, v.write_bandwidth, v.shared_bandwidth)] for v in levels], float),
+            np.array([level.block_size for level in levels], np.int64),
+            np.array([max(1, level.instances // level.cluster_size) for level in levels], np.int64),
+            np.array([(level.read_pJ, level.fill_pJ, level.update_pJ) for level in levels], np.float64),
+            float(self.arithmetic.energy_pJ),
+            float(leakage + self.arithmetic.instances * self.arithmetic.leakage_pJ),
+        )
+
+    def with_level(self, name: str, **changes: Any) -> Architecture:
+        """A copy in which the level called ``name`` has other values."""
+        self.level(name)
+        levels = tuple(replace(level, **changes) if level.name == name else level for level in self.levels)
+        return replace(self, levels=levels)
+
+    @classmethod
+    def from_json(cls, data: Dictionary[str, Any], name: str = "architecture") -> Architecture:
+        """An architecture from ``{"arithmetic": {...}, "storage": [{...}, …]}``, storage innermost first.
+
+        A level gives ``entries``, ``sizeKB`` or ``depth`` (rows of ``block_size`` words; none of them: unlimited),
+        ``instances`` or a mesh, ``word_bits``, ``block_size``, bandwidths, and energies: ``vector_access_energy`` or
+        ``read_pJ``/``fill_pJ``/``update_pJ``; without any, the normalised ones of `normalised` are taken.
+        """
+        for key in ("arithmetic", "storage"):
+            if key not in data:
+                raise ConfigError(f"architecture {name!r}: {key!r} is missing")
+        if not isinstance(data["storage"], list) or not data["storage"]:
+            raise ConfigError(f"architecture {name!r}: 'storage' must be a list of levels, innermost first")
+        arithmetic = _read_arithmetic(dict(data["arithmetic"]))
+        return cls(str(data.get("name", name)), arithmetic, tuple(_read_level(dict(level)) for level in data["storage"]))
+
+    @classmethod
+    def read(cls, path: str | Path) -> Architecture:
+        """An architecture from a JSON file."""
+        try:
+            data = json.loads(Path(path).read_text())
+        except (OSError, json.JSONDecodeError) as error:
+            raise ConfigError(f"architecture file {str(path)!r}: {error}") from error
+        return cls.from_json(data, Path(path).stem)
+
+
+def _positive(owner: str, key: str, value: object, whole: bool = True) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        raise ConfigError(f"{owner}: {key} = {value!r} must be a positive number")
+    if whole and value != int(value):
+        raise ConfigError(f"{owner}: {key} = {value!r} must be a whole number")
+    return float(value)
+
+
+def _mesh(owner: str, data: dict[str, Any]) -> tuple[int, int]:
+    given = {k: int(_positive(owner, k, data.pop(k))) for k in ("instances", "mesh_x", "mesh_y") if k in data}
+    if not given:
+        return 1, 1
+    if "instances" not in given:
+        return given.get("mesh_x", 1), given.get("mesh_y", 1)
+    count = given["instances"]
+    x = given.get("mesh_x") or (count // given["mesh_y"] if "mesh_y" in given else count)
+    y = given.get("mesh_y") or count // x
+    if x * y != count:
+        raise ConfigError(f"{owner}: instances = {count} is not mesh_x = {x} times mesh_y = {y}")
+    return x, y
+
+
+def _known(owner: str, data: dict[str, Any], allowed: tuple[str, ...]) -> dict[str, Any]:
+    spelled = {_SPELLINGS.get(key, key): value for key, value in data.items()}
+    for key in spelled:
+        if key not in allowed:
+            raise UnknownNameError(f"key of {owner}", key, allowed)
+    return spelled
+
+
+def _energy(owner: str, data: dict[str, Any], key: str, default: float) -> float:
+    value = data.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        raise ConfigError(f"{owner}: {key} = {value!r} must be a number of at least 0")
+    return float(value)
+
+
+def _read_arithmetic(data: dict[str, Any]) -> Arithmetic:
+    owner = f"arithmetic {data.get('name', 'MAC')!r}"
+    sizes = ("instances", "mesh_x", "mesh_y", "word_bits")
+    data = _known(owner, data, ("name", *sizes, "energy", "energy_pJ", "leakage_pJ", "area_um2"))
+    x, y = _mesh(owner, data)
+    bits = int(_positive(owner, "word_bits", data.get("word_bits", 16)))
+    default = _energy(owner, data, "energy", normalised.multiplier_pJ(bits))
+    return Arithmetic(
+        str(data.get("name", "MAC")), x, y, bits, _energy(owner, data, "energy_pJ", default),
+        _energy(owner, data, "leakage_pJ", 0.0), _energy(owner, data, "area_um2", 0.0),
+    )  # fmt: skip
+
+
+_LEVEL_KEYS = (
+    "name", "entries", "sizeKB", "depth", "instances", "mesh_x", "mesh_y", "word_bits", "block_size", "cluster_size",
+    "bandwidth", "read_bandwidth", "write_bandwidth", "shared_bandwidth", "multiple_buffering", "min_utilization",
+    "technology", "vector_access_energy", "read_pJ", "fill_pJ", "update_pJ", "leakage_pJ", "area_um2",
+)  # fmt: skip
+
+
+def _read_level(data: dict[str, Any]) -> StorageLevel:
+    if "name" not in data:
+        raise ConfigError(f"storage level {data}: 'name' is missing")
+    owner = f"storage level {data['name']!r}"
+    data = _known(owner, data, _LEVEL_KEYS)
+    x, y = _mesh(owner, data)
+    bits, block, cluster = (
+        int(_positive(owner, key, data.get(key, default)))
+        for key, default in (("word_bits", 16), ("block_size", 1), ("cluster_size", 1))
+    )
+    words = _words(owner, data, bits, block)
+    technology = str(data.get("technology", "SRAM"))
+    bandwidth = {key: _bandwidth(owner, data, key) for key in ("read_bandwidth", "write_bandwidth", "shared_bandwidth")}
+    vector = data.get("vector_access_energy")
+    if vector is None:
+        vector = normalised.vector_access_pJ(technology, words, bits, block, cluster)
+    energies = {k: _energy(owner, data, k, _energy(owner, {"": vector}, "", 0.0)) for k in ("read_pJ", "fill_pJ", "update_pJ")}
+    least = data.get("min_utilization", 0.0)
+    return StorageLevel(
+        str(data["name"]), words, x, y, bits, block, cluster, **bandwidth,
+        multiple_buffering=_positive(owner, "multiple_buffering", data.get("multiple_buffering", 1.0), whole=False),
+        min_utilization=_energy(owner, {"min_utilization": least}, "min_utilization", 0.0), technology=technology,
+        **energies, leakage_pJ=_energy(owner, data, "leakage_pJ", 0.0), area_um2=_energy(owner, data, "area_um2", 0.0),
+    )  # fmt: skip
+
+
+def _bandwidth(owner: str, data: dict[str, Any], key: str) -> float | None:
+    if data.get(key) is not None:
+        return _positive(owner, key, data[key], whole=False)
+    if "bandwidth" in data and key != "shared_bandwidth":
+        return _positive(owner, "bandwidth", data["bandwidth"], whole=False) / 2
+    return None
+
+
+def _words(owner: str, data: dict[str, Any], bits: int, block: int) -> int | None:
+    given = [key for key in ("entries", "sizeKB", "depth") if data.get(key) is not None]
+    if len(given) > 1:
+        raise ConfigError(f"{owner}: give one of entries, sizeKB and depth, not {' and '.join(given)}")
+    if not given:
+        return None
+    value = data[given[0]]
+    if value == 0 and given[0] == "entries":
+        return 0
+    number = _positive(owner, given[0], value, whole=given[0] != "sizeKB")
+    return int(number * {"entries": 1.0, "sizeKB": 8192 / bits, "depth": float(block)}[given[0]])
