@@ -29,6 +29,14 @@ class RunFileError(ArchGymError):
     """A run file that is damaged or belongs to something else."""
 
 
+class DatasetError(ArchGymError):
+    """A dataset that is damaged, incomplete, or does not fit what it is combined with or used for."""
+
+
+class ModelFileError(ArchGymError):
+    """A saved proxy that is damaged, holds anything but plain arrays, or is asked for what it was not made for."""
+
+
 class BudgetExhausted(ArchGymError):
     """More evaluations were asked for than the budget holds."""
 
