@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -179,7 +180,7 @@ def unpack(path: Path) -> tuple[Trace, Mapping[str, str]]:
             time = np.cumsum(stored["time"], dtype=np.int64)
             address = np.cumsum(stored["address"], dtype=np.int64) << about["shift"]
             is_write = np.unpackbits(stored["is_write"], count=time.size).astype(np.bool_)
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise WorkloadError(f"{path}: not a packed workload: {error}") from error
     trace = Trace(time, address, is_write, bool(about["relative"]), path.stem)
     return trace, {key: str(about[key]) for key in ("stresses", "source", "licence")}
