@@ -1,0 +1,142 @@
+"""Simulating batches of SoC designs: arrays in, arrays out, rows spread over threads.
+
+A row's result depends on nothing but the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from archgym.errors import ConfigError, UnknownNameError
+from archgym.simulators.batch import for_row_blocks
+from archgym.simulators.jit import jit
+from archgym.simulators.soc import arrays
+from archgym.simulators.soc.accounting import build, describe, spend, window_power
+from archgym.simulators.soc.arrays import (
+    FEASIBLE,
+    WINDOW_S,
+    Batch,
+    Catalogue,
+    Detail,
+    Floats,
+    GraphArrays,
+    Scratch,
+    Totals,
+)
+from archgym.simulators.soc.kernel import latencies, network, schedule
+from archgym.simulators.soc.library import MemoryTechnology, memory_technology
+
+Fidelity = Literal["physical", "farsi"]
+FIDELITIES: tuple[Fidelity, ...] = ("physical", "farsi")
+ROWS_AT_A_TIME = 256
+
+
+def check_fidelity(fidelity: str) -> bool:
+    """Whether it is FARSI's.
+
+    Raises:
+        UnknownNameError: if it is neither.
+    """
+    if fidelity not in FIDELITIES:
+        raise UnknownNameError("fidelity", fidelity, FIDELITIES)
+    return fidelity == "farsi"
+
+
+@jit
+def run_rows(
+    first: int,
+    end: int,
+    batch: Batch,
+    graph: GraphArrays,
+    kinds: Catalogue,
+    settings: Floats,
+    technology: MemoryTechnology,
+    farsi: bool,
+    detailed: bool,
+    s: Scratch,
+    totals: Totals,
+    detail: Detail,
+) -> None:
+    """Rows ``first`` to ``end`` of a batch."""
+    per_work = np.empty(len(graph.work))
+    areas = np.empty(batch.block.shape[1])
+    for row in range(first, end):
+        network(row, batch, graph, kinds, totals.failure[row], s)
+        if totals.failure[row, 0] != FEASIBLE:
+            continue
+        value = totals.value[row]
+        phases = schedule(row, batch, graph, kinds, farsi, s)
+        build(row, batch, graph, kinds, settings, farsi, technology.capacity, technology.cost, s, areas, value)
+        spend(row, phases, batch, graph, kinds, s, per_work, value)
+        value[0] = window_power(phases, settings[WINDOW_S], farsi, s)
+        value[12] = phases
+        latencies(graph, s, totals.latency[row])
+        if detailed:
+            describe(row, phases, batch, graph, kinds, settings, farsi, s, areas, detail)
+
+
+def simulate_batch(
+    graph: GraphArrays,
+    kinds: Catalogue,
+    batch: Batch,
+    fidelity: str = "physical",
+    detailed: bool = False,
+    threads: int | None = None,
+) -> tuple[Totals, Detail]:
+    """Simulate every row of a batch.
+
+    Args:
+        fidelity: ``"physical"``, or ``"farsi"`` to reproduce that tool's quirks (see ASSUMPTIONS.md).
+        detailed: whether to fill the breakdown; if not, its arrays have no rows.
+        threads: how many to use; all cores if omitted.
+
+    Raises:
+        UnknownNameError: for another fidelity.
+    """
+    farsi = check_fidelity(fidelity)
+    rows, slots = batch.block.shape
+    tasks, shown = len(graph.work), len(batch.block) if detailed else 0
+    totals = Totals(
+        np.zeros((rows, 3), dtype=np.int64),
+        np.zeros((rows, len(graph.last))),
+        np.zeros((rows, len(arrays.VALUES))),
+    )
+    detail = Detail(
+        np.zeros((shown, tasks, len(arrays.TASK_VALUES))),
+        np.zeros((shown, slots, len(arrays.BLOCK_VALUES))),
+        np.zeros((shown, tasks + 2, 2)),
+        np.zeros((shown, tasks, slots)),
+    )
+    sizes = arrays.Sizes(slots, batch.link.shape[1], tasks, len(graph.bytes))
+    settings, technology = arrays.settings(), memory_technology()
+
+    def work(first: int, end: int) -> None:
+        own = arrays.scratch(sizes)
+        run_rows(first, end, batch, graph, kinds, settings, technology, farsi, detailed, own, totals, detail)
+
+    for_row_blocks(work, rows, ROWS_AT_A_TIME, threads)
+    return totals, detail
+
+
+def stack(batches: Sequence[Batch]) -> Batch:
+    """Batches of one task graph as one, their slots padded to the widest.
+
+    Raises:
+        ConfigError: if there are none.
+    """
+    if not batches:
+        raise ConfigError("no designs to simulate; give at least one")
+    slots = max(batch.block.shape[1] for batch in batches)
+    links = max(batch.link.shape[1] for batch in batches)
+    wide_blocks = [np.pad(b.block, ((0, 0), (0, slots - b.block.shape[1])), constant_values=-1) for b in batches]
+    wide_links = [np.pad(b.link, ((0, 0), (0, links - b.link.shape[1]), (0, 0)), constant_values=-1) for b in batches]
+    return Batch(
+        np.concatenate(wide_blocks),
+        np.concatenate(wide_links),
+        np.concatenate([b.pe for b in batches]),
+        np.concatenate([b.memory for b in batches]),
+        np.concatenate([b.order for b in batches]),
+    )
