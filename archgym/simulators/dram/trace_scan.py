@@ -45,6 +45,7 @@ _MISSING = 1
 _OVERFLOW = 2
 
 _LARGEST = np.int64(2**63 - 1)
+_LARGEST_TENTH = np.int64((2**63 - 1) // 10)
 
 _NEWLINE, _TAB, _RETURN, _SPACE, _HASH = 10, 9, 13, 32, 35
 _OPEN, _CLOSE, _COMMA, _MINUS, _ZERO, _NINE, _COLON = 40, 41, 44, 45, 48, 57, 58
@@ -107,7 +108,7 @@ def _decimal(data: Bytes, at: int, end: int) -> tuple[int, Integer, int]:
     start = at
     while at < end and _ZERO <= data[at] <= _NINE:
         digit = np.int64(data[at]) - _ZERO
-        if value > (_LARGEST - digit) // 10:
+        if value >= _LARGEST_TENTH and (value > _LARGEST_TENTH or digit > 7):  # 2^63 - 1 ends in 7
             return _OVERFLOW, value, at
         value = value * 10 + digit
         at += 1
