@@ -1,0 +1,124 @@
+"""A Croissant description of a dataset: JSON-LD that dataset search engines and loaders read.
+
+Source of the vocabulary: MLCommons Croissant format 1.0.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from archgym.dataset.manifest import Manifest
+from archgym.dataset.schema import arrow, make_schema
+
+_CONTEXT: dict[str, Any] = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "cr": "http://mlcommons.org/croissant/",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "dct": "http://purl.org/dc/terms/",
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileProperty": "cr:fileProperty",
+    "fileObject": "cr:fileObject",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath",
+    "key": "cr:key",
+    "md5": "cr:md5",
+    "parentField": "cr:parentField",
+    "path": "cr:path",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "sc": "https://schema.org/",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+}
+
+
+def write_croissant(manifest: Manifest, directory: Path) -> None:
+    text = json.dumps(croissant(manifest), indent=1)
+    (directory / "croissant.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def croissant(manifest: Manifest) -> dict[str, Any]:
+    """The description as JSON-LD."""
+    parts = [
+        {
+            "@type": "cr:FileObject",
+            "@id": part["file"],
+            "name": part["file"],
+            "contentUrl": part["file"],
+            "encodingFormat": "application/x-parquet",
+            "contentSize": f"{part['bytes']} B",
+            "sha256": part["sha256"],
+        }
+        for part in manifest.parts
+    ]
+    every = {
+        "@type": "cr:FileSet",
+        "@id": "parts",
+        "name": "parts",
+        "encodingFormat": "application/x-parquet",
+        "containedIn": [{"@id": part["file"]} for part in manifest.parts],
+        "includes": "data/*.parquet",
+    }
+    schema = make_schema(manifest.design_space, manifest.metric_table)
+    fields = [
+        {
+            "@type": "cr:Field",
+            "@id": f"evaluations/{field.name}",
+            "name": field.name,
+            "description": _note(field),
+            "dataType": _data_type(field.type),
+            "source": {"fileSet": {"@id": "parts"}, "extract": {"column": field.name}},
+        }
+        for field in schema
+    ]
+    return {
+        "@context": _CONTEXT,
+        "@type": "sc:Dataset",
+        "name": manifest.name,
+        "description": manifest.description or f"Evaluations by simulator {manifest.simulator['name']}.",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "license": manifest.licence,
+        "version": f"{manifest.simulator['version']}.0.0",
+        "distribution": [*parts, every],
+        "recordSet": [
+            {
+                "@type": "cr:RecordSet",
+                "@id": "evaluations",
+                "name": "evaluations",
+                "description": "one row an evaluation",
+                "field": fields,
+            }
+        ],
+    }
+
+
+def _note(field: Any) -> str:
+    note = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
+    unit = f" [{note['unit']}]" if note.get("unit") not in (None, "1") else ""
+    return f"{note.get('help', field.name)}{unit}"
+
+
+def _data_type(kind: Any) -> str:
+    types = arrow().types
+    if types.is_boolean(kind):
+        return "sc:Boolean"
+    if types.is_integer(kind):
+        return "sc:Integer"
+    return "sc:Float" if types.is_floating(kind) else "sc:Text"
