@@ -1,0 +1,244 @@
+"""A study's results as tidy Parquet tables for pandas or polars.
+
+``runs.parquet`` has one row a run, ``evaluations-ID.parquet`` one row an evaluation of the problems with
+that id, joined by ``run``. Both follow the plan's order and hold nothing that depends on who ran the
+study; what does (processor time, executor) is in ``timings.parquet``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archgym.errors import MissingExtraError, RunFileError
+from archgym.problem import Evaluation
+from archgym.rollout import run_path
+from archgym.runlog import RunWriter
+from archgym.space import Parameter, Space
+from archgym.study.plan import Plan, PlannedRun
+from archgym.study.records import Log, Record, unpack_run
+from archgym.study.store import Store, finished
+
+if TYPE_CHECKING:
+    import pyarrow
+
+#: evaluations a row group, which bounds memory
+_GROUP = 500_000
+
+
+def write_tables(store: Store, plan: Plan, directory: Path) -> list[Path]:
+    """Write the tables and return their paths.
+
+    Raises:
+        MissingExtraError: if pyarrow is not installed.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("writing Parquet tables", "study") from error
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = [directory / "runs.parquet", directory / "timings.parquet"]
+    pyarrow.parquet.write_table(
+        pyarrow.Table.from_pylist(_run_rows(store, plan), _RUNS()), paths[0], compression="zstd"
+    )
+    timings = [
+        {"run": r.number, "hash": r.hash, "cpu_s": c.head["cpu_s"], "executor": c.head["executor"]}
+        for r, c in finished(store, plan)
+    ]
+    schema = pyarrow.schema([("run", "int32"), ("hash", "string"), ("cpu_s", "float64"), ("executor", "string")])
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(timings, schema), paths[1], compression="zstd")
+    for id in dict.fromkeys(key.id for key in plan.problems):
+        path = directory / f"evaluations-{id}.parquet"
+        _write_evaluations(store, plan, id, path)
+        paths.append(path)
+    return paths
+
+
+def _RUNS() -> pyarrow.Schema:
+    import pyarrow
+
+    kinds = {
+        "int32": ("run", "setting", "seed", "budget", "batch_size", "simulator_version"),
+        "int64": ("evaluations", "best_evaluation", "unique_designs", "feasible"),
+        "float64": ("best_reward", "mean_reward"),
+    }
+    kind = {name: kind for kind, names in kinds.items() for name in names}
+    return pyarrow.schema([(name, kind.get(name, "string")) for name in _RUN_COLUMNS])
+
+
+_RUN_COLUMNS = (
+    *("run", "hash", "status", "problem", "workload", "objective", "agents", "agent", "setting", "hyperparameters"),
+    *("seed", "budget", "batch_size", "evaluations", "best_reward", "best_evaluation", "mean_reward"),
+    *("unique_designs", "feasible", "simulator", "simulator_version", "space", "best_design"),
+)
+
+
+def _run_rows(store: Store, plan: Plan) -> list[dict[str, Any]]:
+    rows = []
+    for run in plan.runs:
+        record = store.runs.get(run.hash) or store.stopped.get(run.hash) or store.failures.get(run.hash)
+        if record is None:
+            continue
+        spec, summary = run.spec, dict(record.head["summary"])
+        design = summary.pop("best_design", None)
+        space = plan.problems[run.problem].space
+        rows.append(
+            {
+                "run": run.number,
+                "hash": run.hash,
+                "status": {"run": "done", "stopped": "stopped", "failure": "failed"}[record.kind],
+                "problem": run.problem.id,
+                "workload": run.problem.workload,
+                "objective": run.problem.objective,
+                "agents": run.label,
+                "agent": spec.agent,
+                "setting": run.setting,
+                "hyperparameters": json.dumps(dict(spec.hyperparameters), sort_keys=True),
+                "seed": spec.seed,
+                "budget": spec.budget,
+                "batch_size": spec.batch_size,
+                "simulator": spec.identity["simulator"],
+                "simulator_version": spec.identity["simulator_version"],
+                "space": spec.identity["space"],
+                "best_design": None if design is None else json.dumps(space.row(design)),
+                **summary,
+            }
+        )
+    return rows
+
+
+def _write_evaluations(store: Store, plan: Plan, id: str, path: Path) -> None:
+    import pyarrow.parquet
+
+    writer = None
+    draft = path.with_name(path.name + ".new")
+    try:
+        for table in _evaluations(store, plan, id):
+            writer = writer or pyarrow.parquet.ParquetWriter(draft, table.schema, compression="zstd")
+            writer.write_table(table)
+    finally:
+        if writer:
+            writer.close()
+    if writer:
+        draft.replace(path)
+
+
+def _evaluations(store: Store, plan: Plan, id: str) -> Iterator[pyarrow.Table]:
+    """Tables of about `_GROUP` evaluations, all with one schema."""
+    spaces = {key: problem.space for key, problem in plan.problems.items() if key.id == id}
+    common = _common(list(spaces.values()))
+    waiting: list[tuple[PlannedRun, Log]] = []
+    for run, record in finished(store, plan):
+        if run.problem.id != id:
+            continue
+        waiting.append((run, unpack_run(record.body())))
+        if sum(len(log) for _, log in waiting) >= _GROUP:
+            yield _table(waiting, spaces, common)
+            waiting = []
+    if waiting:
+        yield _table(waiting, spaces, common)
+
+
+def _common(spaces: list[Space]) -> list[Parameter]:
+    """Every parameter of the spaces, once; problems of a family may differ in their space."""
+    found: dict[str, Parameter] = {}
+    for space in spaces:
+        for parameter in space.parameters:
+            found.setdefault(parameter.name, parameter)
+    return list(found.values())
+
+
+def _table(waiting: list[tuple[PlannedRun, Log]], spaces: dict[Any, Space], common: list[Parameter]) -> pyarrow.Table:
+    import pyarrow
+
+    lengths = [len(log) for _, log in waiting]
+    columns: dict[str, Any] = {
+        "run": pyarrow.array(np.repeat([run.number for run, _ in waiting], lengths).astype(np.int32)),
+        "evaluation": pyarrow.array(np.concatenate([np.arange(1, n + 1) for n in lengths]).astype(np.int32)),
+    }
+    for parameter in common:
+        parts = [_values(spaces[run.problem], parameter.name, log) for run, log in waiting]
+        columns[parameter.name] = pyarrow.concat_arrays(_unified(parts))
+    columns["reward"] = np.concatenate([log.reward for _, log in waiting])
+    columns["feasible"] = np.concatenate([log.feasible for _, log in waiting])
+    for name in dict.fromkeys(name for _, log in waiting for name in log.metrics):
+        missing = [log.metrics.get(name, np.full(len(log), np.nan)) for _, log in waiting]
+        columns[name] = np.concatenate(missing)
+    return pyarrow.table(columns)
+
+
+def _values(space: Space, name: str, log: Log) -> pyarrow.Array:
+    """The values of a parameter in a log; null where its space does not have it."""
+    import pyarrow
+
+    if name not in space.names:
+        return pyarrow.nulls(len(log))
+    levels = space[name].levels
+    codes = log.designs[:, space.names.index(name)]
+    if all(isinstance(level, bool) for level in levels):
+        return pyarrow.array(np.array(levels)[codes])
+    if all(isinstance(level, int) and abs(level) < 2**31 for level in levels):
+        return pyarrow.array(np.array(levels, dtype=np.int32)[codes])
+    if all(isinstance(level, int | float) for level in levels):
+        return pyarrow.array(np.array(levels, dtype=np.float64)[codes])
+    names: NDArray[np.object_] = np.array([str(level) for level in levels], dtype=object)
+    return pyarrow.DictionaryArray.from_arrays(pyarrow.array(codes.astype(np.int32)), pyarrow.array(names)).cast(
+        "string"
+    )
+
+
+def _unified(parts: list[pyarrow.Array]) -> list[pyarrow.Array]:
+    """The parts with one type: that of a part which is not all null, or the wider of numbers."""
+    kinds = [str(part.type) for part in parts if str(part.type) != "null"]
+    order = ("string", "double", "int32", "bool")
+    kind = next((name for name in order if name in kinds), "string")
+    return [part if str(part.type) == kind else part.cast(kind) for part in parts]
+
+
+def write_run_file(store: Store, plan: Plan, hash: str, directory: Path) -> Path:
+    """Write one run as a run file with all its metrics, simulating its designs again and checking the rewards.
+
+    Raises:
+        RunFileError: if there is no such run, or the simulator now gives other rewards.
+    """
+    planned = next((run for run in plan.runs if run.hash == hash), None)
+    if planned is None:
+        raise RunFileError(f"{store.directory}: the study has no run {hash}")
+    run = store.run(hash)
+    evaluation = plan.problems[planned.problem].evaluate(run.designs)
+    if not np.array_equal(evaluation.reward, run.reward):
+        raise RunFileError(f"run {hash}: its rewards differ from what the simulator gives now")
+    path = run_path(planned.spec, directory)
+    writer = RunWriter(path, run.header)
+    batch = planned.spec.batch_size
+    for start in range(0, len(run), batch):
+        writer.append(_part(evaluation, slice(start, start + batch)))
+    writer.finish()
+    return path
+
+
+def _part(whole: Evaluation, rows: slice) -> Evaluation:
+    return Evaluation(
+        whole.space_fingerprint,
+        whole.designs[rows],
+        whole.metrics.take(rows),
+        whole.reward[rows],
+        whole.costs[rows],
+        whole.cost_names,
+    )
+
+
+def verify(store: Store, plan: Plan, runs: list[tuple[PlannedRun, Record]]) -> list[str]:
+    """Hashes of runs whose logged rewards are not exactly what the simulators give."""
+    wrong = []
+    for run, record in runs:
+        log = unpack_run(record.body())
+        if not np.array_equal(plan.problems[run.problem].evaluate(log.designs).reward, log.reward):
+            wrong.append(run.hash)
+    return wrong
