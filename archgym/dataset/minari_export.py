@@ -7,24 +7,28 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from archgym.dataset.logs import load_workload
 from archgym.dataset.store import Dataset, Rows, concatenate
-from archgym.errors import ConfigError, DatasetError, MissingExtraError
+from archgym.dataset.verify import task_problem
+from archgym.envs.observation import Observer
+from archgym.envs.registration import register_family
+from archgym.errors import DatasetError, MissingExtraError
+from archgym.problem import Problem
+from archgym.registry import family
 
 
 def export_minari(dataset: Dataset, out: Path) -> list[Path]:
     """Write Minari datasets under ``out``; returns their directories (what ``minari.MinariDataset(path)`` takes).
 
-    With ``MINARI_DATASETS_PATH=out`` Minari also lists and loads them by name, ``NAME/WORKLOAD-OBJECTIVE-v0``.
+    With ``MINARI_DATASETS_PATH=out`` Minari also lists and loads them by name.
     An episode is a run: observations are what the environment would have shown before and after each evaluation,
-    actions the designs' level numbers; the last step is truncated, as the run's budget ended it.
+    actions the designs' level numbers; the last step is truncated, as the run's budget ended it. Playing an episode's
+    actions in the recovered environment gives its observations and rewards again.
 
     Raises:
         MissingExtraError: if minari is not installed.
@@ -39,15 +43,14 @@ def export_minari(dataset: Dataset, out: Path) -> list[Path]:
     except ModuleNotFoundError as error:
         raise MissingExtraError("exporting to Minari", "data") from error
     made = []
-    for job, task in enumerate(dataset.manifest.tasks):
-        workload = dataset.manifest.workloads[task["workload"]]
-        if load_workload(task["problem"], workload["name"], workload["fingerprint"]) is None:
-            raise DatasetError(
-                f"{task['problem']} on workload {workload['name']!r} is not to be had here, and a Minari "
-                "dataset needs its environment"
-            )
-        env = gymnasium.make(task["problem"], workload=workload["name"], objective=task["objective"])
-        identity = f"{_plain(dataset.manifest.name)}/{_plain(workload['name'])}-{_plain(task['objective'])}-v0"
+    for job in range(len(dataset.manifest.tasks)):
+        problem = task_problem(dataset.manifest, job)
+        horizon = max(run[5] for run in dataset.manifest.runs if run[0] == job)
+        register_family(family(problem.id))
+        env = gymnasium.make(
+            problem.id, workload=problem.workload.name, objective=problem.objective_name, horizon=horizon
+        )
+        identity = _identity(dataset.manifest.name, problem)
         path = out / identity / "data"
         path.mkdir(parents=True)
         _namespace(out / identity.partition("/")[0])
@@ -62,16 +65,22 @@ def export_minari(dataset: Dataset, out: Path) -> list[Path]:
             {
                 "dataset_id": identity,
                 "minari_version": minari.__version__,
-                "description": dataset.manifest.description,
+                "description": dataset.manifest.description or dataset.manifest.name,
                 "algorithm_name": ", ".join(dataset.manifest.agent_names()),
                 "author": {"archgym"},
                 "requirements": ["archgym"],
             }
         )
-        store.update_episodes(_episodes(dataset, job, env))
+        store.update_episodes(_episodes(dataset, job, problem, horizon))
         env.close()
         made.append(path)
     return made
+
+
+def _identity(name: str, problem: Problem) -> str:
+    """``NAME/PROBLEM/WORKLOAD-OBJECTIVE-v0``, in the letters that Minari allows."""
+    parts = [_plain(name), _plain(problem.id), f"{_plain(problem.workload.name)}-{_plain(problem.objective_name)}-v0"]
+    return "/".join(parts)
 
 
 def _plain(name: str) -> str:
@@ -84,30 +93,31 @@ def _namespace(directory: Path) -> None:
         (directory / "namespace_metadata.json").open("x").write("{}")
 
 
-def _episodes(dataset: Dataset, job: int, env: Any) -> Iterator[Any]:
+def _episodes(dataset: Dataset, job: int, problem: Problem, horizon: int) -> Iterator[Any]:
     """Episode buffers of the runs of one task, one in memory at a time."""
     buffer = importlib.import_module("minari.data_collector").EpisodeBuffer
-    runs = dataset.manifest.runs
+    observer = Observer(problem)
+    first = observer.rows(observer.default.metrics, 0.0)
     for number, rows in enumerate(runs_of(dataset, job)):
-        run = runs[int(rows.run[0])]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            first, _ = env.reset(seed=0)
-        observations = np.concatenate([first[None], observe(env, rows)])
         ends = np.zeros(len(rows), dtype=bool)
         ends[-1] = True
-        infos = {name: np.append(np.nan, values) for name, values in rows.metrics.columns.items()}
-        infos["feasible"] = np.append(True, rows.metrics.feasible)
         yield buffer(
             id=number,
-            seed=int(run[2]),
-            observations=observations,
+            seed=int(dataset.manifest.runs[int(rows.run[0])][2]),
+            observations=np.concatenate([first, observer.rows(rows.metrics, (rows.step + 1) / horizon)]),
             actions=rows.designs,
             rewards=rows.reward,
             terminations=np.zeros(len(rows), dtype=bool),
             truncations=ends,
-            infos=infos,
+            infos=_infos(observer, rows),
         )
+
+
+def _infos(observer: Observer, rows: Rows) -> dict[str, Any]:
+    """Metrics in SI units and feasibility of each observation: of the default design first, then of each row."""
+    start = observer.default.metrics
+    infos = {name: np.append(start[name], values) for name, values in rows.metrics.columns.items()}
+    return infos | {"feasible": np.append(start.feasible, rows.metrics.feasible)}
 
 
 def runs_of(dataset: Dataset, job: int) -> Iterator[Rows]:
@@ -135,8 +145,3 @@ def runs_of(dataset: Dataset, job: int) -> Iterator[Rows]:
             waiting.append(piece)
     if waiting:
         yield concatenate(waiting)
-
-
-def observe(env: Any, rows: Rows) -> Any:
-    """What the environment shows after each evaluation, shape (N, …)."""
-    raise ConfigError("no environment")

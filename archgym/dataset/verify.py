@@ -52,7 +52,7 @@ def verify_dataset(
         rows = block.take(inside)
         for job in np.unique([manifest.runs[run][0] for run in rows.run]).tolist() if len(rows) else []:
             mine = rows.take(np.array([manifest.runs[run][0] == job for run in rows.run]))
-            problem = problems.setdefault(job, _problem(manifest, job))
+            problem = problems.setdefault(job, task_problem(manifest, job))
             found = _compare(problem, mine)
             mismatches += len(found)
             examples += found[: max(0, 5 - len(examples))]
@@ -69,8 +69,12 @@ def _choose(rows: int, sample: int | None, seed: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(seed).choice(rows, size=sample, replace=False)).astype(np.int64)
 
 
-def _problem(manifest: Manifest, job: int) -> Problem:
-    """The problem of a task, exactly as the manifest says it was."""
+def task_problem(manifest: Manifest, job: int) -> Problem:
+    """The problem of a task, exactly as the manifest says it was.
+
+    Raises:
+        DatasetError: naming what of it is not to be had here, or differs.
+    """
     task = manifest.tasks[job]
     workload = manifest.workloads[task["workload"]]
     identity = {
