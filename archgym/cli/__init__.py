@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from archgym.errors import ArchGymError
 
-COMMANDS = ("list", "show", "simulate", "search", "dataset")
+COMMANDS = ("list", "show", "simulate", "search", "new", "dataset")
 
 DESCRIPTION = "Search hardware design spaces: DRAM controllers, DNN accelerators, AR/VR SoCs."
 EPILOG = """\
