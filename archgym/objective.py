@@ -2,18 +2,19 @@
 
 Every objective is stateless, finite and bounded, higher is better, has no pole at a target, and never
 makes exceeding a target worth less than meeting it. (`ArchGymTarget` is the published formula, kept
-for comparison, and breaks the last rule by construction.)
+for comparison; it breaks the last rule by construction and says so by ``monotone = False``.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from archgym.errors import ConfigError, UnknownNameError
 from archgym.metrics import Metrics
 from archgym.workload import Workload
 
@@ -59,8 +60,9 @@ class RelativeCost:
 
     def __call__(self, metrics: Metrics) -> Rewards:
         cost = np.ones(len(metrics))
-        for name, reference, weight in zip(self.metrics, self.references, self.weights, strict=True):
-            cost = cost * (metrics[name] / reference) ** weight
+        with np.errstate(divide="ignore", over="ignore"):  # a rate of zero costs without end, which is a reward of 0
+            for name, reference, weight in zip(self.metrics, self.references, self.weights, strict=True):
+                cost = cost * (metrics[name] / reference) ** weight
         return _filled(1.0 / (1.0 + cost), metrics, self.infeasible)
 
 
@@ -110,6 +112,8 @@ class ArchGymTarget:
     Source: ArchGym (ISCA'23), DRAM environment. It prefers being at the target over being better than it.
     """
 
+    monotone: ClassVar[bool] = False
+
     metrics: tuple[str, ...]
     targets: tuple[float, ...]
     cap: float = 1000.0
@@ -140,6 +144,14 @@ class Minimise:
 
     def bind(self, reference: Reference, workload: Workload) -> Objective:
         values = reference()
+        for name in self.metrics:
+            if name not in values:
+                raise UnknownNameError("metric", name, values)
+            if not (np.isfinite(values[name]) and values[name] > 0):
+                raise ConfigError(
+                    f"an objective relative to {name!r} needs it finite and above 0 for the default design on workload "
+                    f"{workload.name!r}, where it is {values[name]!r}; choose an objective that does not read it"
+                )
         weights = self.weights or (1.0 / len(self.metrics),) * len(self.metrics)
         return RelativeCost(self.metrics, tuple(values[name] for name in self.metrics), weights)
 

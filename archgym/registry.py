@@ -7,6 +7,7 @@ Third parties add families through the entry-point group ``archgym.families``.
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -97,11 +98,14 @@ def families() -> dict[str, Family]:
         for module in BUILT_IN:
             for declared in importlib.import_module(module).FAMILIES:
                 register(declared)
-        for entry in entry_points(group=ENTRY_POINTS):
-            loaded = entry.load()
-            for declared in loaded if isinstance(loaded, tuple | list) else (loaded,):
-                register(declared)
         _loaded = True
+        for entry in entry_points(group=ENTRY_POINTS):
+            try:
+                loaded = entry.load()
+                for declared in loaded if isinstance(loaded, tuple | list) else (loaded,):
+                    register(declared)
+            except Exception as error:  # another package's fault must not take the others down
+                warnings.warn(f"problem families {entry.name!r} ({entry.value}) are left out: {error!r}", stacklevel=2)
     return dict(_families)
 
 

@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shutil
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
@@ -110,19 +111,24 @@ class Evaluator:
         """
         rows = self.space.check(designs)
         fitting = rows[: self.remaining]
-        evaluation = self._evaluate(fitting)
-        self.used += len(fitting)
-        if len(fitting):
-            if self._writer:
-                self._writer.append(evaluation)
-            self._best = max(self._best, float(evaluation.reward.max()))
-            if self._progress:
-                self._progress(self.used, self._best, evaluation)
+        if len(fitting) or not len(rows):
+            evaluation = self._evaluate(fitting)
+            self._record(evaluation)
         if len(fitting) < len(rows):
             raise BudgetExhausted(
                 f"{len(rows)} evaluations asked for, {len(fitting)} were left of the budget of {self.budget}"
             )
         return evaluation
+
+    def _record(self, evaluation: Evaluation) -> None:
+        if not len(evaluation):
+            return
+        self.used += len(evaluation)
+        if self._writer:
+            self._writer.append(evaluation)
+        self._best = max(self._best, float(evaluation.reward.max()))
+        if self._progress:
+            self._progress(self.used, self._best, evaluation)
 
     def _evaluate(self, rows: Designs) -> Evaluation:
         logged = self._logged
@@ -214,15 +220,8 @@ def _found(path: Path, header: Mapping[str, Any]) -> Run | None:
         try:
             run = read_run(path)
         except RunFileError:
-            run = read_run(path, salvage=True)
-            _check_header(path, run, header)
-            os.replace(path, path.with_name(path.name + ".damaged"))
-            warnings.warn(
-                f"{path} was damaged: kept as {path.name}.damaged, going on from its {len(run)} intact evaluations",
-                stacklevel=3,
-            )
-        else:
-            _check_header(path, run, header)
+            return _salvaged(path, header)
+        _check_header(path, run, header)
         return run
     unfinished = partial_path(path)
     if unfinished.exists() and unfinished.stat().st_size:
@@ -233,6 +232,24 @@ def _found(path: Path, header: Mapping[str, Any]) -> Run | None:
         _check_header(unfinished, run, header)
         return dataclasses.replace(run, complete=False)
     return None
+
+
+def _salvaged(path: Path, header: Mapping[str, Any]) -> Run | None:
+    """The intact part of a damaged file, which is kept under another name once its copy is the partial file."""
+    run = None
+    with contextlib.suppress(RunFileError):  # not even the header is intact
+        run = read_run(path, salvage=True)
+    if run is not None:
+        _check_header(path, run, header)
+        copy = path.with_name(path.name + ".copy")
+        shutil.copyfile(path, copy)
+        os.replace(copy, partial_path(path))
+    os.replace(path, path.with_name(path.name + ".damaged"))
+    warnings.warn(
+        f"{path} was damaged: kept as {path.name}.damaged, going on from its {len(run or ())} intact evaluations",
+        stacklevel=4,
+    )
+    return run
 
 
 def _check_header(path: Path, run: Run, header: Mapping[str, Any]) -> None:

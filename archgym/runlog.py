@@ -1,8 +1,9 @@
 """The run file: one search as JSON lines, append-only while it runs, renamed when it is complete.
 
 Line 1 is the header (spec, identity, space, metrics), then one line a batch, last a footer with the
-row count and a checksum. What is complete has a footer; anything else can be resumed from its intact
-lines. Floats are written in their shortest exact form, so reading gives back the same bits.
+row count and a checksum of the whole. Every line ends with its own checksum too: what is complete has a
+footer, and anything else can be resumed from its intact lines. Floats are written in their shortest
+exact form, so reading gives back the same bits.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +75,7 @@ class RunWriter:
         self._write({"archgym_run": FORMAT, **header})
 
     def _write(self, entry: Mapping[str, Any]) -> None:
-        line = json.dumps(entry, separators=(",", ":"), allow_nan=False) + "\n"
+        line = _sealed(json.dumps(entry, separators=(",", ":"), allow_nan=False))
         self._digest.update(line.encode())
         self._file.write(line)
         self._file.flush()
@@ -105,6 +107,23 @@ class RunWriter:
     def close(self) -> None:
         """Stop without finishing; the partial file stays and can be resumed."""
         self._file.close()
+
+
+_SEAL = ',"crc32":"%08x"}\n'
+_SEAL_LENGTH = len(_SEAL % 0)
+
+
+def _sealed(body: str) -> str:
+    """A JSON object as a line whose last entry is the CRC-32 of the rest."""
+    return body[:-1] + _SEAL % zlib.crc32(body.encode())
+
+
+def _unsealed(line: bytes) -> Any:
+    """The JSON object of a sealed line, or None if the line is damaged or cut off."""
+    body = line[:-_SEAL_LENGTH] + b"}"
+    if line[-_SEAL_LENGTH:] != (_SEAL % zlib.crc32(body)).encode():
+        return None
+    return json.loads(body)
 
 
 def partial_path(path: Path) -> Path:
@@ -148,11 +167,8 @@ def _read_entries(path: Path) -> tuple[list[dict[str, Any]], bool, str]:
     digest = hashlib.sha256()
     entries: list[dict[str, Any]] = []
     for number, line in _lines(path):
-        try:
-            entry = json.loads(line)
-        except (ValueError, UnicodeDecodeError):
-            return entries, False, f"line {number} is damaged or cut off"
-        if not line.endswith(b"\n") or not isinstance(entry, dict):
+        entry = _unsealed(line)
+        if entry is None:
             return entries, False, f"line {number} is damaged or cut off"
         if entry.get("end"):
             if entry.get("sha256") != digest.hexdigest() or entry.get("rows") != _count_rows(entries):

@@ -55,9 +55,16 @@ class Parameter:
     aliases: Mapping[str, Level] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "levels", tuple(map(_plain, self.levels)))
+        object.__setattr__(self, "default", _plain(self.default))
         if not self.levels:
             raise DesignError(f"parameter {self.name!r} has no levels; at least one is needed")
-        if len(set(map(repr, self.levels))) != len(self.levels):
+        infinite = [level for level in self.levels if isinstance(level, float) and not math.isfinite(level)]
+        if infinite:
+            raise DesignError(f"parameter {self.name!r}: level {infinite[0]!r} is not a finite number")
+        if len(set(map(_meaning, self.levels))) != len(self.levels) or len(set(map(_text, self.levels))) != len(
+            self.levels
+        ):
             raise DesignError(f"parameter {self.name!r} repeats a level in {list(self.levels)}")
         for level in (self.default, *self.aliases.values()):
             if not any(_same(known, level) for known in self.levels):
@@ -77,12 +84,24 @@ class Parameter:
             if text in self.aliases:
                 return self.index(self.aliases[text])
             for number, level in enumerate(self.levels):
-                if _text(level) == text or (isinstance(level, int | float) and _parse(text) == level):
+                spelled = text.lower() if isinstance(level, bool) else text
+                if _text(level) == spelled or (not isinstance(level, bool | str) and _parse(text) == level):
                     return number
         near = nearest(str(value), map(_text, self.levels)) if isinstance(value, str) else None
         hint = f" (did you mean {near!r}?)" if near else ""
         shown = ", ".join(map(_text, self.levels))
         raise DesignError(f"parameter {self.name!r}: value {value!r} is not allowed{hint}; allowed: {shown}")
+
+
+def _plain(value: Any) -> Level:
+    """NumPy's scalars as Python's, so that levels are the same in files and on every machine."""
+    return cast(Level, value.item() if isinstance(value, np.generic) else value)
+
+
+def _meaning(level: Level) -> tuple[str, Level]:
+    """Equal for levels that the same value would name: 1 and 1.0, but not 1 and True."""
+    kind = "flag" if isinstance(level, bool) else "word" if isinstance(level, str) else "number"
+    return kind, level
 
 
 def _text(level: Level) -> str:
@@ -151,6 +170,7 @@ class Space:
     parameters: tuple[Parameter, ...]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "parameters", tuple(self.parameters))
         if not self.parameters:
             raise DesignError(f"space {self.name!r} has no parameters; at least one is needed")
         if len(set(self.names)) != len(self.names):
@@ -163,6 +183,10 @@ class Space:
         if name not in self._position:
             raise UnknownNameError("parameter", name, self.names)
         return self.parameters[self._position[name]]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Only what the space is made of: views are derived anew, read-only, in every process."""
+        return {"name": self.name, "parameters": self.parameters}
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -208,7 +232,10 @@ class Space:
         Raises:
             DesignError: naming the first row and parameter that is illegal, and its allowed levels.
         """
-        rows = np.asarray(designs)
+        try:
+            rows = np.asarray(designs)
+        except ValueError as error:
+            raise DesignError(f"designs must have shape (B, {len(self)}) for space {self.name!r}: {error}") from error
         if rows.ndim == 1 and rows.shape == (len(self),):
             rows = rows[None]
         if rows.ndim != 2 or rows.shape[1] != len(self):
@@ -233,15 +260,23 @@ class Space:
 
     def enumerate(self, start: int = 0, stop: int | None = None) -> Designs:
         """Designs number ``start`` to ``stop`` in mixed-radix order (the last parameter moves fastest)."""
+        self._check_numbered()
         stop = self.size if stop is None else min(stop, self.size)
         numbers = np.arange(start, stop, dtype=np.int64)
-        return np.stack(np.unravel_index(numbers, tuple(self.sizes)), axis=1).astype(np.int64)
+        designs: Designs = np.stack(np.unravel_index(numbers, tuple(self.sizes)), axis=1).astype(np.int64)
+        return designs
 
     def number(self, designs: ArrayLike) -> NDArray[np.int64]:
         """Position of each design in the order of `enumerate`, shape (B,); for spaces below 2^63 designs."""
+        self._check_numbered()
+        numbers: NDArray[np.int64] = np.ravel_multi_index(tuple(self.check(designs).T), tuple(self.sizes)).astype(
+            np.int64
+        )
+        return numbers
+
+    def _check_numbered(self) -> None:
         if self.size >= 2**63:
             raise DesignError(f"space {self.name!r} has {self.size} designs; only spaces below 2^63 can be numbered")
-        return np.ravel_multi_index(tuple(self.check(designs).T), tuple(self.sizes)).astype(np.int64)
 
     def row(self, design: ArrayLike) -> dict[str, Level]:
         """One design as ``{parameter name: value}``."""

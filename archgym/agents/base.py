@@ -76,6 +76,7 @@ class Hyperparameters:
         for name, value in values.items():
             if name not in fields:
                 raise UnknownNameError("hyperparameter", name, fields)
+            value = value.item() if isinstance(value, np.generic) else value
             parsed[name] = _convert(name, value, type(fields[name].default)) if isinstance(value, str) else value
             if type(fields[name].default) is float and type(parsed[name]) is int:
                 parsed[name] = float(parsed[name])

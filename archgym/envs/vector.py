@@ -134,9 +134,9 @@ class VectorDesignEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             if known.any():
                 metrics[name], metrics[f"_{name}"] = np.where(known, column, 0.0), known
         design: dict[str, Any] = {}
-        for column, (name, table) in enumerate(self._tables.items()):
+        for place, (name, table) in enumerate(self._tables.items()):
             blank: Any = None if table.dtype == object else table.dtype.type(0)
-            design[name] = np.where(present, table[evaluation.designs[rows, column]], blank)
+            design[name] = np.where(present, table[evaluation.designs[rows, place]], blank)
             design[f"_{name}"] = present.copy()
         reasons = np.full(self.num_envs, None, dtype=object)
         for row in np.flatnonzero(present):
