@@ -130,10 +130,10 @@ class Agents:
         for name, values in self.grid.items():
             if not values:
                 raise ConfigError(f"agent {self.agent!r}: the grid of {name!r} is empty; give at least one value")
-            for number, value in enumerate(values):
+            for value in values:
                 self._check(name, value)
-                if value in values[:number]:
-                    raise ConfigError(f"agent {self.agent!r}: the grid of {name!r} repeats {value!r}")
+            if len(set(map(repr, values))) < len(values):
+                raise ConfigError(f"agent {self.agent!r}: the grid of {name!r} repeats a value")
         for name, value in self.fixed.items():
             self._check(name, value)
         for name, draw in self.draw.items():

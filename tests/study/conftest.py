@@ -4,18 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from archgym.study import Agents, Problems, Study
-from tests.study.toy import ensure_registered
-
-ensure_registered()
-
-
-def toy_study(name="toy", budget=40, seeds=(0, 1), log="compact", options=None, **changes) -> Study:
-    problems = changes.pop("problems", None) or (
-        Problems("StudyToy-v0", ("light", "heavy"), ("time", "both"), options=options or {}),
-    )
-    agents = changes.pop("agents", None) or (Agents("random", grid={"batch_size": (3, 8)}),)
-    return Study(name, problems, agents, budget, seeds, log=log, **changes)
+from archgym.study import Study
+from tests.study.toy import toy_study
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from archgym.errors import ConfigError, RunFileError, UnknownNameError
 from archgym.runlog import read_run
 from archgym.study import Agents, Options, Problems, Store, parse_study, plan_study, run_study
 from archgym.study.tables import verify, write_run_file, write_tables
-from tests.study.conftest import toy_study
+from tests.study.toy import toy_study
 
 SERIAL = Options(executor="serial")
 
@@ -139,7 +139,7 @@ SCRIPT = """
 import sys
 sys.path.insert(0, {root!r})
 from archgym.study import Options, run_study
-from tests.study.conftest import toy_study
+from tests.study.toy import toy_study
 
 if __name__ == "__main__":
     study = toy_study(options={{"trouble": "slow"}})
@@ -177,7 +177,7 @@ import resource, signal, sys
 sys.path.insert(0, {root!r})
 from archgym.errors import RunFileError
 from archgym.study import Options, run_study
-from tests.study.conftest import toy_study
+from tests.study.toy import toy_study
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))

@@ -15,6 +15,7 @@ from archgym.metrics import Metric, Metrics
 from archgym.objective import Minimise
 from archgym.registry import Family, families, register
 from archgym.space import Space, choice, grid, powers
+from archgym.study import Agents, Problems, Study
 from archgym.workload import Workload, content_fingerprint
 
 SPACE = Space(
@@ -111,6 +112,17 @@ FAMILY = Family(
 )
 
 
-def ensure_registered() -> None:
+def _register() -> None:
     if FAMILY.id not in families():
         register(FAMILY)
+
+
+_register()
+
+
+def toy_study(name="toy", budget=40, seeds=(0, 1), log="compact", options=None, **changes) -> Study:
+    problems = changes.pop("problems", None) or (
+        Problems("StudyToy-v0", ("light", "heavy"), ("time", "both"), options=options or {}),
+    )
+    agents = changes.pop("agents", None) or (Agents("random", grid={"batch_size": (3, 8)}),)
+    return Study(name, problems, agents, budget, seeds, log=log, **changes)
