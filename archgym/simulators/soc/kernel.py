@@ -98,12 +98,22 @@ def connect(row: int, batch: Batch, failure: Ints, s: Scratch) -> int:
 def root_tree(row: int, batch: Batch, kinds: Catalogue, links: int, failure: Ints, s: Scratch) -> None:
     """Parent and depth of each block, from the first one; refuses what is not one tree of buses with leaves."""
     slots = batch.block.shape[1]
+    for slot in range(slots):
+        number = batch.block[row, slot]
+        if number >= 0 and kinds.kind[number] != BUS:
+            lone = s.degree[slot] == 1
+            if not lone or kinds.kind[batch.block[row, s.neighbour[s.first[slot]]]] != BUS:
+                failure[0], failure[1], failure[2] = ATTACHMENT, slot, s.degree[slot]
+                return
     root, present = -1, 0
     for slot in range(slots):
         s.up[slot] = -2
         if batch.block[row, slot] >= 0:
             present += 1
             root = slot if root < 0 else root
+    if root < 0:
+        failure[0], failure[1], failure[2] = NO_PE, 0, -1
+        return
     seen, tail = 0, 1
     s.path[0], s.up[root], s.depth[root] = root, -1, 0
     while seen < tail:
@@ -118,21 +128,11 @@ def root_tree(row: int, batch: Batch, kinds: Catalogue, links: int, failure: Int
             elif there == s.up[here]:
                 s.slot_up[here] = position
     for slot in range(slots):
-        if batch.block[row, slot] < 0:
-            continue
-        if s.up[slot] == -2:
+        if batch.block[row, slot] >= 0 and s.up[slot] == -2:
             failure[0], failure[1], failure[2] = DISCONNECTED, root, slot
             return
     if links != present - 1:
         failure[0], failure[1], failure[2] = CYCLE, links, present
-        return
-    for slot in range(slots):
-        number = batch.block[row, slot]
-        if number >= 0 and kinds.kind[number] != BUS:
-            lone = s.degree[slot] == 1
-            if not lone or kinds.kind[batch.block[row, s.neighbour[s.first[slot]]]] != BUS:
-                failure[0], failure[1], failure[2] = ATTACHMENT, slot, s.degree[slot]
-                return
 
 
 @jit
@@ -415,11 +415,11 @@ def schedule(row: int, batch: Batch, graph: GraphArrays, kinds: Catalogue, farsi
 def network(row: int, batch: Batch, graph: GraphArrays, kinds: Catalogue, failure: Ints, s: Scratch) -> None:
     """Check a design and lay its routes; ``failure[0]`` tells whether it can be simulated."""
     failure[0] = FEASIBLE
-    check_mapping(row, batch, kinds, graph, failure)
+    links = connect(row, batch, failure, s)
     if failure[0] == FEASIBLE:
-        links = connect(row, batch, failure, s)
-        if failure[0] == FEASIBLE:
-            root_tree(row, batch, kinds, links, failure, s)
+        root_tree(row, batch, kinds, links, failure, s)
+    if failure[0] == FEASIBLE:
+        check_mapping(row, batch, kinds, graph, failure)
     if failure[0] == FEASIBLE:
         lay_routes(row, batch, graph, s)
 

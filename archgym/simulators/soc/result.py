@@ -41,7 +41,7 @@ def reason(failure: Ints, names: Sequence[str], graph: TaskGraph) -> str:
         return f"the interconnect is disconnected: there is no route between {name(first)} and {name(second)}"
     if code == arrays.CYCLE:
         return f"the interconnect has a cycle: {first} links for {second} blocks, a tree has {second - 1}"
-    return f"{name(first)} has {second} links; a processing element or memory hangs on exactly one bus"
+    return f"{name(first)} has {second} links; a processing element or memory must have one, to a bus"
 
 
 @dataclass(frozen=True)
