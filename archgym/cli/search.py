@@ -126,8 +126,11 @@ def _report(found: Run, problem: Problem, path: Path, pictures: list[str]) -> No
         f"{problem.id} on {problem.workload.name}, objective {problem.objective_name}: best reward "
         f"{found.reward[found.best]:.4f} at evaluation {found.best + 1} of {len(found)} ({feasible} feasible)"
     )
-    marked = [[name, value, default[name], "" if value == default[name] else "changed"] for name, value in best.items()]
-    table("Best design", ["parameter", "best", "default", ""], marked)
+    changed = {name: value for name, value in best.items() if value != default[name]}
+    shown = best if len(best) <= 20 else changed
+    title = "Best design" if shown is best else f"Best design: {len(changed)} of {len(best)} parameters changed"
+    marked = [[name, value, default[name], "changed" if name in changed else ""] for name, value in shown.items()]
+    table(title, ["parameter", "best", "default", ""], marked)
     table("Compared with the default design", ["metric", "default", "best", "change"], _comparison(found, problem))
     print(f"run file: {path}")
     for picture in pictures:

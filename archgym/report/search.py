@@ -56,7 +56,7 @@ def _best_so_far(run: Run, problem: Problem, stem: Path) -> list[Path]:
     axes.axhline(reference, color=ORANGE, linestyle="--", linewidth=1.2, label="default design")
     axes.set(xlabel="simulations", ylabel="reward (higher is better)", title=_title(run, problem))
     axes.set_xlim(0, len(run) + 1)
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return save(figure, stem)
 
 
@@ -96,5 +96,5 @@ def _plane(run: Run, problem: Problem, plane: tuple[str, str], stem: Path) -> li
         if least > 0 and most / least > 20:
             getattr(axes, f"set_{axis}scale")("log")
     axes.set(xlabel=labels[0], ylabel=labels[1], title=_title(run, problem))
-    axes.legend(loc="upper right")
+    figure.legend(loc="outside lower center", ncols=4, frameon=False)
     return save(figure, stem)
