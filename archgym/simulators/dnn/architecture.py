@@ -82,18 +82,16 @@ class StorageLevel:
 
 
 class Machine(NamedTuple):
-    """An architecture as arrays, for kernels; axis 0 is the storage level, innermost first."""
+    """An architecture as arrays, for kernels; axis 0 is the storage level, innermost first, then the arithmetic.
 
-    capacity: NDArray[np.int64]
-    least_words: NDArray[np.float64]
-    mesh: NDArray[np.int64]  # (levels + 1, 2): columns and rows; the last row is the arithmetic's
-    fanout: NDArray[np.int64]  # (levels, 2): physical fan-out of one instance towards the next level inwards
-    bandwidth: NDArray[np.float64]  # (levels, 3): read, write, both together; infinite where unlimited
-    block: NDArray[np.int64]
-    clusters: NDArray[np.int64]
-    energy: NDArray[np.float64]  # (levels, 3): read, fill, update
-    mac_energy: float
-    leakage: float  # of everything, a cycle
+    ``whole``: words for tiles (UNLIMITED: no limit), mesh x and y, fan-out x and y of one instance towards the next
+    level inwards, memories that share a vector access. ``real``: least words, read, write and shared bandwidth
+    (infinite: no limit), words a vector access, picojoules a read, fill and update, leakage a cycle. The arithmetic's
+    energy a MAC stands for a read; its leakage is that of the whole architecture.
+    """
+
+    whole: NDArray[np.int64]  # (levels + 1, 6)
+    real: NDArray[np.float64]  # (levels + 1, 9)
 
 
 @dataclass(frozen=True)
@@ -143,24 +141,25 @@ class Architecture:
 
     def machine(self) -> Machine:
         """The arrays that kernels read."""
-        levels = self.levels
+        levels, own = self.levels, self.arithmetic
 
         def limit(value: float | None) -> float:
             return math.inf if value is None else float(value)
 
-        leakage = sum(level.instances * level.leakage_pJ for level in levels)
-        return Machine(
-            np.array([UNLIMITED if level.tile_words is None else level.tile_words for level in levels], np.int64),
-            np.array([(level.tile_words or 0) * level.min_utilization for level in levels], np.float64),
-            np.array([(part.mesh_x, part.mesh_y) for part in (*levels, self.arithmetic)], np.int64),
-            np.array([self.fanout(number) for number in range(len(levels))], np.int64),
-            np.array([[limit(b) for b in (v.read_bandwidth, v.write_bandwidth, v.shared_bandwidth)] for v in levels], float),
-            np.array([level.block_size for level in levels], np.int64),
-            np.array([max(1, level.instances // level.cluster_size) for level in levels], np.int64),
-            np.array([(level.read_pJ, level.fill_pJ, level.update_pJ) for level in levels], np.float64),
-            float(self.arithmetic.energy_pJ),
-            float(leakage + self.arithmetic.instances * self.arithmetic.leakage_pJ),
-        )
+        whole = [
+            (UNLIMITED if v.tile_words is None else v.tile_words, v.mesh_x, v.mesh_y, *self.fanout(number),
+             max(1, v.instances // v.cluster_size))
+            for number, v in enumerate(levels)
+        ]  # fmt: skip
+        real = [
+            ((v.tile_words or 0) * v.min_utilization, limit(v.read_bandwidth), limit(v.write_bandwidth),
+             limit(v.shared_bandwidth), v.block_size, v.read_pJ, v.fill_pJ, v.update_pJ, v.instances * v.leakage_pJ)
+            for v in levels
+        ]  # fmt: skip
+        leakage = own.instances * own.leakage_pJ + sum(row[-1] for row in real)
+        whole.append((UNLIMITED, own.mesh_x, own.mesh_y, 1, 1, own.instances))
+        real.append((0.0, math.inf, math.inf, math.inf, 1, own.energy_pJ, 0.0, 0.0, leakage))
+        return Machine(np.array(whole, np.int64), np.array(real, np.float64))
 
     def with_level(self, name: str, **changes: Any) -> Architecture:
         """A copy in which the level called ``name`` has other values."""
@@ -263,14 +262,14 @@ def _read_level(data: dict[str, Any]) -> StorageLevel:
     )
     words = _words(owner, data, bits, block)
     technology = str(data.get("technology", "SRAM"))
-    bandwidth = {key: _bandwidth(owner, data, key) for key in ("read_bandwidth", "write_bandwidth", "shared_bandwidth")}
     vector = data.get("vector_access_energy")
     if vector is None:
         vector = normalised.vector_access_pJ(technology, words, bits, block, cluster)
     energies = {k: _energy(owner, data, k, _energy(owner, {"": vector}, "", 0.0)) for k in ("read_pJ", "fill_pJ", "update_pJ")}
     least = data.get("min_utilization", 0.0)
     return StorageLevel(
-        str(data["name"]), words, x, y, bits, block, cluster, **bandwidth,
+        str(data["name"]), words, x, y, bits, block, cluster, _bandwidth(owner, data, "read_bandwidth"),
+        _bandwidth(owner, data, "write_bandwidth"), _bandwidth(owner, data, "shared_bandwidth"),
         multiple_buffering=_positive(owner, "multiple_buffering", data.get("multiple_buffering", 1.0), whole=False),
         min_utilization=_energy(owner, {"min_utilization": least}, "min_utilization", 0.0), technology=technology,
         **energies, leakage_pJ=_energy(owner, data, "leakage_pJ", 0.0), area_um2=_energy(owner, data, "area_um2", 0.0),

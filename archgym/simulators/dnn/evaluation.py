@@ -8,363 +8,515 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from archgym.simulators.dnn import links
 from archgym.simulators.dnn.architecture import UNLIMITED, Machine
-from archgym.simulators.dnn.links import input_links, operand_links
+from archgym.simulators.dnn.mapping import MappingArrays
 from archgym.simulators.dnn.reuse import (
+    BOUND,
+    DIMENSION,
     INPUTS,
+    NEXT,
     OUTPUTS,
-    Children,
-    Loops,
-    Traffic,
-    add_traffic,
-    delivered_words,
-    multicast_groups,
-    spread_traffic,
-    tile_words,
+    RELEVANT,
+    SHIFT,
+    WEIGHTS,
+    C,
+    Flags,
+    Floats,
+    G,
+    Ints,
+    K,
+    N,
+    P,
+    Q,
+    R,
+    S,
+    delivered_inputs,
+    spread_flow,
 )
 from archgym.simulators.jit import jit
 
 FITS, TILE_TOO_LARGE, TILE_TOO_SMALL, MESH_TOO_SMALL, COUNT_TOO_LARGE = range(5)
 CYCLES, ENERGY, UTILIZATION, MAC_ENERGY, LEAKAGE_ENERGY, MACS_USED = range(6)
+# Columns of Machine.whole and Machine.real.
+CAPACITY, MESH_X, MESH_Y, FANOUT_X, FANOUT_Y, CLUSTERS = range(6)
+LEAST_WORDS, READ_RATE, WRITE_RATE, SHARED_RATE, BLOCK, READ_PJ, FILL_PJ, UPDATE_PJ, LEAK_PJ = range(9)
+# Rows of Analysis.box, Analysis.words, Analysis.nest and Analysis.counts.
+RECEIVER, RECEIVERS, OWN = range(3)
+TILE, UNION, PARTITION = range(3)
+FIRST, INSTANCES, FANOUT, SIDE_X, SIDE_Y = range(5)
+CONTENT, SENT, LINK, READS, FILLS, UPDATES, PICOJOULES = range(7)
 LARGEST = 2.0**63
 
 
 class Analysis(NamedTuple):
-    """Everything found about one mapping; axis 0 is the storage level, the last of (levels, 3) the tensor."""
+    """Everything found about one mapping onto n levels; axis 0 is the level unless said otherwise."""
 
-    child: NDArray[np.int64]  # (levels, 8): loop extents of one receiver of the level
-    union: NDArray[np.int64]  # (levels, 8): of all receivers together
-    extents: NDArray[np.int64]  # (levels, 8): of the level's own tile
-    tiles: NDArray[np.int64]  # (levels, 3): words of the tile
-    unions: NDArray[np.int64]  # (levels, 3): words of all receivers' tiles together
-    units: NDArray[np.int64]  # (3,): words of a single operation (ones)
-    instances: NDArray[np.int64]  # (levels,): instances in use
-    fanout: NDArray[np.int64]  # (levels,): receivers of one instance
-    grid: NDArray[np.int64]  # (2,): scratch
-    loops: Loops
-    traffic: Traffic
-    children: Children
-    content: NDArray[np.float64]  # (levels, 3): accesses by the level inwards
-    share: NDArray[np.float64]  # (levels, 3): words an instance is sent from outwards
-    partition: NDArray[np.int64]  # (levels, 3): distinct words an instance sees in all
-    kept: NDArray[np.bool_]
-    reads: NDArray[np.float64]
-    fills: NDArray[np.float64]
-    updates: NDArray[np.float64]
-    energy: NDArray[np.float64]  # (levels, 3), picojoules
-    cycles: NDArray[np.float64]  # (levels,)
-    totals: NDArray[np.float64]
-    status: NDArray[np.int64]  # verdict, level, words (or instances) needed, words (or instances) there
+    box: Ints  # (n, 3, 8): loop extents of one receiver of the level, of all its receivers, of its own tile
+    words: Ints  # (n, 3, 3 tensors): of the own tile, of all receivers' tiles together, of the distinct share
+    nest: Ints  # (n + 1, 5): first temporal loop, instances in use, receivers of each: all, along x, along y
+    loops: Ints  # (8 n + 1, 6): see `reuse`
+    outer: Floats  # (8 n + 1,): product of loop bounds from each loop outwards
+    used: Ints  # (n, 3 tensors): entries of ``flow`` in use
+    keys: Ints  # (n, 3 tensors, entries, 2): receivers that share a box, and number of such boxes
+    flow: Floats  # (n, 3 tensors, entries): words sent inwards
+    counts: Floats  # (n, 7, 3 tensors): accesses from inwards, words sent from outwards, words over links (all
+    # instances), reads, fills, updates of one instance, picojoules of all
+    cycles: Floats  # (n,)
+    factors: Ints  # (n, 8): fan-out by dimension
+    receivers: Ints  # (8, room): scratch of `links` and of grouping
+    totals: Floats  # (6,)
+    status: Ints  # (4,): verdict, level, words (or instances) needed, words (or instances) there
 
 
 def make_analysis(levels: int, largest_fanout: int) -> Analysis:
     """Room for the analysis of mappings onto ``levels`` levels, none with more receivers than ``largest_fanout``."""
     # At most sqrt(2 F) group sizes can differ among F receivers; links add as many again for each shift.
     entries = 8 * int(np.ceil(np.sqrt(2 * largest_fanout))) + 32
-
-    def whole(*shape: int) -> NDArray[np.int64]:
-        return np.ones(shape, np.int64)
-
-    def real(*shape: int) -> NDArray[np.float64]:
-        return np.zeros(shape)
-
-    loops = Loops(whole(8 * levels), whole(8 * levels), whole(8 * levels), np.ones(8 * levels + 1), whole(levels + 1))
-    traffic = Traffic(
-        whole(levels, 3), whole(levels, 3, entries), whole(levels, 3, entries), real(levels, 3, entries), real(levels, 3)
-    )
-    room = largest_fanout + 1
-    children = Children(
-        whole(room), whole(room), whole(room), np.zeros(room, np.bool_), whole(room), 0 * whole(room), whole(2 * room)
-    )
     return Analysis(
-        whole(levels, 8), whole(levels, 8), whole(levels, 8), whole(levels, 3), whole(levels, 3), whole(3), whole(levels),
-        whole(levels), whole(2), loops, traffic, children, real(levels, 3), real(levels, 3), whole(levels, 3),
-        np.ones((levels, 3), np.bool_), real(levels, 3), real(levels, 3), real(levels, 3), real(levels, 3), real(levels),
-        real(6), whole(4),
+        np.ones((levels, 3, 8), np.int64), np.ones((levels, 3, 3), np.int64), np.ones((levels + 1, 5), np.int64),
+        np.ones((8 * levels + 1, 6), np.int64), np.ones(8 * levels + 1), np.zeros((levels, 3), np.int64),
+        np.ones((levels, 3, entries, 2), np.int64), np.zeros((levels, 3, entries)), np.zeros((levels, 7, 3)),
+        np.zeros(levels), np.ones((levels, 8), np.int64), np.ones((8, 2 * largest_fanout + 2), np.int64), np.zeros(6),
+        np.zeros(4, np.int64),
     )  # fmt: skip
 
 
 @jit
-def measure_tiles(temporal, spatial, coefficients, found):
-    """Loop extents, tiles, fan-outs and instances of every level."""
-    levels = temporal.shape[0]
-    for level in range(levels):
-        found.fanout[level] = 1
-        for dimension in range(8):
-            child = 1 if level == 0 else found.extents[level - 1, dimension]
-            receivers = spatial[level, 0, dimension] * spatial[level, 1, dimension]
-            found.child[level, dimension] = child
-            found.union[level, dimension] = child * receivers
-            found.extents[level, dimension] = child * receivers * temporal[level, dimension]
-            found.fanout[level] *= receivers
-        tile_words(found.union[level], coefficients, found.unions[level])
-        tile_words(found.extents[level], coefficients, found.tiles[level])
-    found.instances[levels - 1] = 1
-    for level in range(levels - 2, -1, -1):
-        found.instances[level] = found.instances[level + 1] * found.fanout[level + 1]
+def input_sides(box: Ints, level: int, which: int, coefficients: Ints) -> tuple[int, int]:
+    """Width and height of the input's bounding box over loop extents ``box[level, which]``."""
+    width = 1 + (box[level, which, R] - 1) * coefficients[0] + (box[level, which, P] - 1) * coefficients[1]
+    height = 1 + (box[level, which, S] - 1) * coefficients[2] + (box[level, which, Q] - 1) * coefficients[3]
+    return width, height
 
 
 @jit
-def fits(keep, spatial, machine, found):
-    """Whether tiles fit their memories and instances their meshes; the verdict goes to ``found.status``."""
-    levels = keep.shape[0]
+def tile_words(box: Ints, level: int, which: int, coefficients: Ints, words: Ints, row: int) -> None:
+    """Words of each tensor's bounding box over loop extents ``box[level, which]``."""
+    width, height = input_sides(box, level, which, coefficients)
+    channels = box[level, which, C] * box[level, which, G]
+    filters = box[level, which, K] * box[level, which, G]
+    batch = box[level, which, N]
+    words[level, row, WEIGHTS] = box[level, which, R] * box[level, which, S] * box[level, which, C] * filters
+    words[level, row, INPUTS] = width * height * channels * batch
+    words[level, row, OUTPUTS] = box[level, which, P] * box[level, which, Q] * filters * batch
+
+
+@jit
+def measure(mappings: MappingArrays, row: int, coefficients: Ints, found: Analysis) -> None:
+    """Loop extents, tiles, fan-outs and instances of every level."""
+    levels = found.box.shape[0]
+    box, nest = found.box, found.nest
     for level in range(levels):
-        if machine.capacity[level] == UNLIMITED:
+        side_x, side_y = 1, 1
+        for dimension in range(8):
+            inner = 1 if level == 0 else box[level - 1, OWN, dimension]
+            along_x, along_y = mappings.spatial[row, level, 0, dimension], mappings.spatial[row, level, 1, dimension]
+            factor = along_x * along_y
+            found.factors[level, dimension] = factor
+            box[level, RECEIVER, dimension] = inner
+            box[level, RECEIVERS, dimension] = inner * factor
+            box[level, OWN, dimension] = inner * factor * mappings.temporal[row, level, dimension]
+            side_x *= along_x
+            side_y *= along_y
+        fanout = side_x * side_y
+        nest[level, FANOUT], nest[level, SIDE_X], nest[level, SIDE_Y] = fanout, side_x, side_y
+        tile_words(box, level, OWN, coefficients, found.words, TILE)
+        if fanout > 1:
+            tile_words(box, level, RECEIVERS, coefficients, found.words, UNION)
+    instances = 1
+    for level in range(levels - 1, -1, -1):
+        nest[level, INSTANCES] = instances
+        instances *= nest[level, FANOUT]
+
+
+@jit
+def refuse(found: Analysis, verdict: int, level: int, need: int, there: int) -> bool:
+    """Note why a mapping cannot run."""
+    found.status[0], found.status[1] = verdict, level
+    found.status[2], found.status[3] = need, there
+    return False
+
+
+@jit
+def fits(mappings: MappingArrays, row: int, machine: Machine, found: Analysis) -> bool:
+    """Whether tiles fit their memories and instances their meshes."""
+    levels = found.box.shape[0]
+    for level in range(levels):
+        capacity = machine.whole[level, CAPACITY]
+        if capacity == UNLIMITED:
             continue
         need = 0
         for tensor in range(3):
-            if keep[level, tensor]:
-                need += found.tiles[level, tensor]
-        if need > machine.capacity[level]:
-            found.status[0], found.status[1] = TILE_TOO_LARGE, level
-            found.status[2], found.status[3] = need, machine.capacity[level]
-            return False
-        if need < machine.least_words[level]:
-            found.status[0], found.status[1] = TILE_TOO_SMALL, level
-            found.status[2], found.status[3] = need, int(np.ceil(machine.least_words[level]))
-            return False
+            if mappings.keep[row, level, tensor]:
+                need += found.words[level, TILE, tensor]
+        if need > capacity:
+            return refuse(found, TILE_TOO_LARGE, level, need, capacity)
+        least = machine.real[level, LEAST_WORDS]
+        if need < least:
+            return refuse(found, TILE_TOO_SMALL, level, need, int(np.ceil(least)))
     for axis in range(2):
-        used = 1
-        for level in range(levels, -1, -1):
-            if level < levels:
-                for dimension in range(8):
-                    used *= spatial[level, axis, dimension]
-            place = level - 1 if level else levels
-            if used > machine.mesh[place, axis]:
-                found.status[0], found.status[1] = MESH_TOO_SMALL, place
-                found.status[2], found.status[3] = used, machine.mesh[place, axis]
-                return False
+        side = 1
+        for level in range(levels - 1, -1, -1):
+            side *= found.nest[level, SIDE_X + axis]
+            inner = level - 1 if level > 0 else levels
+            there = machine.whole[inner, MESH_X + axis]
+            if side > there:
+                return refuse(found, MESH_TOO_SMALL, inner, side, there)
     found.status[0] = FITS
     return True
 
 
 @jit
-def list_loops(temporal, order, found):
-    """The temporal loops that run more than once, innermost first, and products of their bounds from each outwards."""
-    levels, used = temporal.shape[0], 0
-    loops = found.loops
+def list_loops(mappings: MappingArrays, row: int, coefficients: Ints, found: Analysis) -> int:
+    """The temporal loops that run more than once, innermost first; returns how many there are."""
+    levels = found.box.shape[0]
+    loops, used = found.loops, 0
     for level in range(levels):
-        loops.first[level] = used
+        found.nest[level, FIRST] = used
         for place in range(8):
-            dimension = order[level, place]
-            if temporal[level, dimension] > 1:
-                loops.dimension[used] = dimension
-                loops.bound[used] = temporal[level, dimension]
-                loops.stride[used] = found.union[level, dimension]
-                used += 1
-    loops.first[levels] = used
-    loops.outer[used] = 1.0
-    for number in range(used - 1, -1, -1):
-        loops.outer[number] = loops.outer[number + 1] * loops.bound[number]
-
-
-@jit
-def physical_grid(level, spatial, machine, grid):
-    """The grid of receivers that neighbours are looked up on."""
-    for axis in range(2):
-        used = 1
-        for dimension in range(8):
-            used *= spatial[axis, dimension]
-        grid[axis] = max(machine.fanout[level, axis], used)
-
-
-@jit
-def count_transfers(spatial, spatial_order, coefficients, machine, found):
-    """Transfers out of every level to the one inwards, before bypassing."""
-    levels = spatial.shape[0]
-    traffic, loops = found.traffic, found.loops
-    for level in range(levels):
-        for tensor in range(3):
-            traffic.count[level, tensor] = 0
-            traffic.link[level, tensor] = 0.0
-            tile = found.units[tensor] if level == 0 else found.tiles[level - 1, tensor]
-            if level == 0:
-                words = loops.outer[0]
-            else:
-                words = delivered_words(tensor, tile, found.child[level], loops, loops.first[level], coefficients)
-            if found.fanout[level] == 1:
-                add_traffic(traffic, level, tensor, 1, 1, words)
+            dimension = mappings.order[row, level, place]
+            bound = mappings.temporal[row, level, dimension]
+            if bound == 1:
                 continue
-            if level == 0 or tensor == INPUTS:
-                physical_grid(level, spatial[level], machine, found.grid)
-            if level == 0:
-                words -= operand_links(
-                    traffic, tensor, spatial[0], spatial_order[0], found.child[0], coefficients, loops, found.grid,
-                    found.children,
-                )  # fmt: skip
-            elif tensor == INPUTS:
-                words -= input_links(
-                    traffic, level, tile, spatial[level], spatial_order[level], found.child[level], coefficients, loops,
-                    found.grid, found.children,
-                )  # fmt: skip
-            factors = spatial[level, 0] * spatial[level, 1]
-            largest = multicast_groups(tensor, factors, found.child[level], coefficients, found.children)
-            spread_traffic(traffic, level, tensor, words, largest, found.children.histogram)
-
-
-@jit
-def partition_words(found):
-    """Distinct words of each tensor that one instance of a level sees in all, on average, rounded down."""
-    levels = found.tiles.shape[0]
+            stride = found.box[level, RECEIVERS, dimension]
+            if dimension == R:
+                stride *= coefficients[0]
+            elif dimension == P:
+                stride *= coefficients[1]
+            elif dimension == S:
+                stride *= coefficients[2]
+            elif dimension == Q:
+                stride *= coefficients[3]
+            loops[used, DIMENSION], loops[used, BOUND], loops[used, SHIFT] = dimension, bound, stride
+            used += 1
+    found.nest[levels, FIRST] = used
+    found.outer[used] = 1.0
     for tensor in range(3):
-        part = found.tiles[levels - 1, tensor]
-        found.partition[levels - 1, tensor] = part
-        for level in range(levels - 2, -1, -1):
-            if found.fanout[level + 1] > 1:
-                tile, union = found.tiles[level, tensor], found.unions[level + 1, tensor]
-                if float(part) * float(tile) < LARGEST:
-                    part = part * tile // union
-                else:
-                    part = part // union * tile + part % union * tile // union
-            found.partition[level, tensor] = part
+        loops[used, NEXT + tensor] = used
+    for number in range(used - 1, -1, -1):
+        found.outer[number] = found.outer[number + 1] * loops[number, BOUND]
+        for tensor in range(3):
+            moves = RELEVANT[tensor, loops[number, DIMENSION]]
+            loops[number, NEXT + tensor] = number if moves else loops[number + 1, NEXT + tensor]
+    return used
 
 
 @jit
-def total_words(traffic, level, tensor, weighted):
-    """Sum over a level's transfers, each counted once or (``weighted``) once for each receiver."""
+def linked_words(
+    mappings: MappingArrays, row: int, level: int, tensor: int, tile: int, coefficients: Ints, machine: Machine,
+    found: Analysis,
+) -> float:  # fmt: skip
+    """Serve receivers by their neighbours where that saves reads; returns the words a receiver gets so."""
+    loops, outer, last = found.loops, found.outer, found.nest[found.box.shape[0], FIRST]
+    start = found.nest[level, FIRST]
+    width, height = input_sides(found.box, level, RECEIVER, coefficients)
+    shift_w, shift_h = links.carry_shift(loops, start, 0, 0)
+    extent, shift = (width, shift_w) if shift_w > 0 else (height, shift_h)
+    slides = shift < extent
+    if level > 0 and not links.in_reach(found.factors, level, found.box, coefficients, loops, start, last, slides):
+        return 0.0
+    factors, box = found.factors[level], found.box[level, RECEIVER]
+    grid = links.make_grid(
+        tensor, mappings.spatial[row, level], mappings.spatial_order[row, level], factors,
+        machine.whole[level, FANOUT_X : FANOUT_Y + 1], box, coefficients, found.receivers,
+    )  # fmt: skip
+    used, keys, flow, receivers = found.used, found.keys, found.flow, found.receivers
+    if level == 0:
+        served, linked = links.operand_links(used, keys, flow, tensor, loops, outer, last, grid, receivers)
+    elif slides:
+        fresh = tile // extent * shift
+        served, linked = links.new_part_links(
+            used, keys, flow, level, fresh, loops, outer, start, last, grid, receivers
+        )
+    else:
+        served, linked = links.whole_tile_links(
+            used, keys, flow, level, tile, loops, outer, start, last, grid, receivers
+        )
+    found.counts[level, LINK, tensor] = linked
+    return served
+
+
+@jit
+def count_transfers(mappings: MappingArrays, row: int, coefficients: Ints, machine: Machine, found: Analysis) -> None:
+    """Words sent out of every level to the one inwards, before bypassing."""
+    levels = found.box.shape[0]
+    loops, outer, last = found.loops, found.outer, found.nest[levels, FIRST]
+    used, keys, flow = found.used, found.keys, found.flow
+    for level in range(levels):
+        start, fanout = found.nest[level, FIRST], found.nest[level, FANOUT]
+        for tensor in range(3):
+            used[level, tensor] = 0
+            found.counts[level, LINK, tensor] = 0.0
+            tile = 1 if level == 0 else found.words[level - 1, TILE, tensor]
+            inner = loops[start, NEXT + tensor]
+            if level == 0:
+                words = outer[0]
+            elif tensor == INPUTS:
+                width, height = input_sides(found.box, level, RECEIVER, coefficients)
+                words = delivered_inputs(tile, width, height, loops, outer, inner, last)
+            else:
+                words = tile * outer[inner]
+            if fanout == 1:
+                keys[level, tensor, 0, 0], keys[level, tensor, 0, 1], flow[level, tensor, 0] = 1, 1, words
+                used[level, tensor] = 1
+                continue
+            if level == 0 or (tensor == INPUTS and links.links_possible(found.factors, level, loops, start, last)):
+                words -= linked_words(mappings, row, level, tensor, tile, coefficients, machine, found)
+            if words > 0:
+                spread_flow(
+                    used, keys, flow, level, tensor, words, fanout, found.factors, found.box, coefficients,
+                    found.receivers,
+                )  # fmt: skip
+
+
+@jit
+def partition(found: Analysis, tensor: int) -> None:
+    """Distinct words of a tensor that one instance of a level sees in all, on average, rounded down."""
+    levels = found.box.shape[0]
+    words = found.words
+    part = words[levels - 1, TILE, tensor]
+    words[levels - 1, PARTITION, tensor] = part
+    for level in range(levels - 2, -1, -1):
+        if found.nest[level + 1, FANOUT] > 1:
+            tile, union = words[level, TILE, tensor], words[level + 1, UNION, tensor]
+            if float(part) * float(tile) < LARGEST:
+                part = part * tile // union
+            else:
+                part = part // union * tile + int(float(part % union) / union * tile)
+        words[level, PARTITION, tensor] = part
+
+
+@jit
+def flow_words(found: Analysis, level: int, tensor: int, copies: bool) -> float:
+    """Words a level sends inwards, each counted once, or (``copies``) once for each receiver."""
     total = 0.0
-    for entry in range(traffic.count[level, tensor]):
-        words = traffic.words[level, tensor, entry]
-        total += words * traffic.multicast[level, tensor, entry] if weighted else words
+    for entry in range(found.used[level, tensor]):
+        words = found.flow[level, tensor, entry]
+        total += words * found.keys[level, tensor, entry, 0] if copies else words
     return total
 
 
 @jit
-def bypass(keep, found):
+def sent_words(found: Analysis, level: int, tensor: int) -> float:
+    """Words that each receiver of a level is sent, on average."""
+    total = 0.0
+    fanout = found.nest[level, FANOUT]
+    for entry in range(found.used[level, tensor]):
+        total += found.flow[level, tensor, entry] * found.keys[level, tensor, entry, 0] / fanout
+    return total
+
+
+@jit
+def bypass(mappings: MappingArrays, row: int, found: Analysis) -> None:
     """Let the receivers of a level that keeps no tile of a tensor be served from further out."""
-    levels = keep.shape[0]
-    traffic = found.traffic
+    levels = found.box.shape[0]
+    keep, count = mappings.keep, found.counts
     for tensor in range(3):
         for level in range(levels):
-            found.kept[level, tensor] = keep[level, tensor]
-            found.content[level, tensor] = total_words(traffic, level, tensor, False)
-            found.share[level, tensor] = 0.0
-            if level + 1 < levels:
-                for entry in range(traffic.count[level + 1, tensor]):
-                    copies = traffic.words[level + 1, tensor, entry] * traffic.multicast[level + 1, tensor, entry]
-                    found.share[level, tensor] += copies / found.fanout[level + 1]
+            count[level, CONTENT, tensor] = flow_words(found, level, tensor, False)
+            count[level, SENT, tensor] = 0.0
+            if level + 1 < levels and keep[row, level, tensor]:
+                count[level, SENT, tensor] = sent_words(found, level + 1, tensor)
         for level in range(levels - 1):
-            if keep[level, tensor]:
+            if keep[row, level, tensor]:
                 continue
-            asked = found.content[level, tensor] * found.fanout[level + 1]
-            scale = asked / total_words(traffic, level + 1, tensor, True)
-            for entry in range(traffic.count[level + 1, tensor]):
-                traffic.words[level + 1, tensor, entry] *= scale
-            traffic.link[level + 1, tensor] = 0.0
-            found.content[level + 1, tensor] = total_words(traffic, level + 1, tensor, False)
+            asked = count[level, CONTENT, tensor] * found.nest[level + 1, FANOUT]
+            scale = asked / flow_words(found, level + 1, tensor, True)
+            for entry in range(found.used[level + 1, tensor]):
+                found.flow[level + 1, tensor, entry] *= scale
+            count[level + 1, LINK, tensor] = 0.0
+            count[level + 1, CONTENT, tensor] = flow_words(found, level + 1, tensor, False)
         outermost = levels - 1
-        while not keep[outermost, tensor]:
-            traffic.link[outermost, tensor] = 0.0
+        while not keep[row, outermost, tensor]:
+            count[outermost, LINK, tensor] = 0.0
             outermost -= 1
-        found.share[outermost, tensor] = 0.0
+        count[outermost, SENT, tensor] = 0.0
 
 
 @jit
-def nearest_whole(value):
+def nearest_whole(value: float) -> float:
     """``value`` rounded half away from zero, not below 0."""
     down = np.floor(value)
-    return max(0.0, down + 1.0 if value - down >= 0.5 else down)
+    return float(max(0.0, down + 1.0 if value - down >= 0.5 else down))
 
 
 @jit
-def count_accesses(found):
+def count_accesses(keep: Flags, row: int, found: Analysis) -> bool:
     """Reads, fills and updates of one instance; false where a count passes 2^63 - 1."""
-    levels = found.tiles.shape[0]
+    levels = found.box.shape[0]
+    count = found.counts
     for tensor in range(3):
         outer_kept = False
         for level in range(levels - 1, -1, -1):
             reads, fills, updates = 0.0, 0.0, 0.0
-            if found.kept[level, tensor]:
+            if keep[row, level, tensor]:
                 peer = 0.0
                 if level + 1 < levels:
-                    peer = found.traffic.link[level + 1, tensor] / found.instances[level]
-                reads = found.content[level, tensor] + peer
-                fills = found.share[level, tensor] + peer
+                    peer = count[level + 1, LINK, tensor] / found.nest[level, INSTANCES]
+                reads = count[level, CONTENT, tensor] + peer
+                fills = count[level, SENT, tensor] + peer
                 if tensor == OUTPUTS:
                     # The first partial sum of an output needs no earlier one to be read.
-                    updates = nearest_whole(found.content[level, tensor])
-                    reads -= found.partition[level, tensor]
+                    updates = nearest_whole(count[level, CONTENT, tensor])
+                    reads -= found.words[level, PARTITION, tensor]
                     if outer_kept:
-                        fills -= found.partition[level, tensor]
+                        fills -= found.words[level, PARTITION, tensor]
                     fills = nearest_whole(fills)
                 else:
                     fills = np.floor(fills)
                 reads = nearest_whole(reads)
                 outer_kept = True
-                if max(reads, fills, updates) >= LARGEST:
-                    found.status[0], found.status[1] = COUNT_TOO_LARGE, level
-                    return False
-            found.reads[level, tensor], found.fills[level, tensor] = reads, fills
-            found.updates[level, tensor] = updates
+                if max(reads, max(fills, updates)) >= LARGEST:
+                    return refuse(found, COUNT_TOO_LARGE, level, 0, 0)
+            count[level, READS, tensor], count[level, FILLS, tensor] = reads, fills
+            count[level, UPDATES, tensor] = updates
     return True
 
 
 @jit
-def price(machine, found):
-    """Cycles by bandwidth and energy by access; totals go to ``found.totals``."""
-    levels = found.tiles.shape[0]
-    steps = found.loops.outer[0]
-    slowest, energy = steps, 0.0
-    for level in range(levels):
-        demand_in, demand_out = 0.0, 0.0
-        for tensor in range(3):
-            demand_out += found.reads[level, tensor] / steps
-            demand_in += (found.fills[level, tensor] + found.updates[level, tensor]) / steps
-        slowdown = 1.0
-        if machine.bandwidth[level, 0] < demand_out:
-            slowdown = min(slowdown, machine.bandwidth[level, 0] / demand_out)
-        if machine.bandwidth[level, 1] < demand_in:
-            slowdown = min(slowdown, machine.bandwidth[level, 1] / demand_in)
-        if machine.bandwidth[level, 2] < demand_out + demand_in:
-            slowdown = min(slowdown, machine.bandwidth[level, 2] / (demand_out + demand_in))
-        found.cycles[level] = np.ceil(steps / slowdown)
-        slowest = max(slowest, found.cycles[level])
-        memories = min(found.instances[level], machine.clusters[level])
-        for tensor in range(3):
-            block = machine.block[level]
-            spent = np.ceil(found.reads[level, tensor] / block) * machine.energy[level, 0]
-            spent += np.ceil(found.fills[level, tensor] / block) * machine.energy[level, 1]
-            spent += np.ceil(found.updates[level, tensor] / block) * machine.energy[level, 2]
-            found.energy[level, tensor] = spent * memories
-            energy += found.energy[level, tensor]
-    used = found.instances[0] * found.fanout[0]
-    units = machine.mesh[levels, 0] * machine.mesh[levels, 1]
-    found.totals[CYCLES] = slowest
-    found.totals[MAC_ENERGY] = steps * used * machine.mac_energy
-    found.totals[LEAKAGE_ENERGY] = slowest * machine.leakage
-    found.totals[ENERGY] = energy + found.totals[MAC_ENERGY] + found.totals[LEAKAGE_ENERGY]
-    found.totals[UTILIZATION] = steps * used / units / slowest
-    found.totals[MACS_USED] = used
+def level_cycles(machine: Machine, level: int, steps: float, found: Analysis) -> float:
+    """Cycles in which a level's bandwidth delivers and takes its words, not below ``steps``."""
+    count, real = found.counts, machine.real
+    out = count[level, READS, 0] + count[level, READS, 1] + count[level, READS, 2]
+    taken = count[level, FILLS, 0] + count[level, FILLS, 1] + count[level, FILLS, 2]
+    taken += count[level, UPDATES, 0] + count[level, UPDATES, 1] + count[level, UPDATES, 2]
+    room = 0.999999 * steps  # far from any limit there is nothing to work out
+    shared = out + taken < room * real[level, SHARED_RATE]
+    if shared and out < room * real[level, READ_RATE] and taken < room * real[level, WRITE_RATE]:
+        return steps
+    demand_in, demand_out = 0.0, 0.0
+    for tensor in range(3):
+        demand_out += count[level, READS, tensor] / steps
+        demand_in += (count[level, FILLS, tensor] + count[level, UPDATES, tensor]) / steps
+    slowdown = 1.0
+    if real[level, READ_RATE] < demand_out:
+        slowdown = min(slowdown, real[level, READ_RATE] / demand_out)
+    if real[level, WRITE_RATE] < demand_in:
+        slowdown = min(slowdown, real[level, WRITE_RATE] / demand_in)
+    if real[level, SHARED_RATE] < demand_out + demand_in:
+        slowdown = min(slowdown, real[level, SHARED_RATE] / (demand_out + demand_in))
+    return float(np.ceil(steps / slowdown))
 
 
 @jit
-def evaluate_mapping(temporal, order, spatial, spatial_order, keep, coefficients, machine, found):
-    """Analyse one mapping into ``found``; returns whether it can run at all (``found.status`` says why not)."""
-    measure_tiles(temporal, spatial, coefficients, found)
-    if not fits(keep, spatial, machine, found):
+def level_energy(machine: Machine, level: int, found: Analysis) -> float:
+    """Picojoules of all instances of a level; by tensor in ``found.counts``."""
+    count, real = found.counts, machine.real
+    block, energy = real[level, BLOCK], 0.0
+    memories = min(found.nest[level, INSTANCES], machine.whole[level, CLUSTERS])
+    for tensor in range(3):
+        reads, fills, updates = count[level, READS, tensor], count[level, FILLS, tensor], count[level, UPDATES, tensor]
+        if block != 1.0:
+            reads, fills, updates = np.ceil(reads / block), np.ceil(fills / block), np.ceil(updates / block)
+        spent = reads * real[level, READ_PJ] + fills * real[level, FILL_PJ] + updates * real[level, UPDATE_PJ]
+        count[level, PICOJOULES, tensor] = spent * memories
+        energy += spent * memories
+    return energy
+
+
+@jit
+def price(machine: Machine, found: Analysis) -> None:
+    """Cycles by bandwidth and energy by access; totals go to ``found.totals``."""
+    levels = found.box.shape[0]
+    steps = found.outer[0]
+    slowest, energy = steps, 0.0
+    for level in range(levels):
+        found.cycles[level] = level_cycles(machine, level, steps, found)
+        slowest = max(slowest, found.cycles[level])
+        energy += level_energy(machine, level, found)
+    used = found.nest[0, INSTANCES] * found.nest[0, FANOUT]
+    units = machine.whole[levels, MESH_X] * machine.whole[levels, MESH_Y]
+    totals = found.totals
+    totals[CYCLES] = slowest
+    totals[MAC_ENERGY] = steps * used * machine.real[levels, READ_PJ]
+    totals[LEAKAGE_ENERGY] = slowest * machine.real[levels, LEAK_PJ]
+    totals[ENERGY] = energy + totals[MAC_ENERGY] + totals[LEAKAGE_ENERGY]
+    totals[UTILIZATION] = steps * used / units / slowest
+    totals[MACS_USED] = used
+
+
+@jit
+def evaluate_mapping(mappings: MappingArrays, row: int, coefficients: Ints, machine: Machine, found: Analysis) -> bool:
+    """Analyse one mapping into ``found``; returns whether it can run at all (``found.status`` says why not).
+
+    Of the distinct shares only that of outputs is worked out, which the costs need (`partition` gives the others).
+    """
+    measure(mappings, row, coefficients, found)
+    if not fits(mappings, row, machine, found):
         return False
-    list_loops(temporal, order, found)
-    count_transfers(spatial, spatial_order, coefficients, machine, found)
-    partition_words(found)
-    bypass(keep, found)
-    if not count_accesses(found):
+    list_loops(mappings, row, coefficients, found)
+    count_transfers(mappings, row, coefficients, machine, found)
+    partition(found, OUTPUTS)
+    bypass(mappings, row, found)
+    if not count_accesses(mappings.keep, row, found):
         return False
     price(machine, found)
     return True
 
 
 @jit
-def evaluate_rows(start, stop, mappings, coefficients, machine, found, totals, status):
+def evaluate_rows(
+    start: int, stop: int, mappings: MappingArrays, coefficients: Ints, machine: Machine, found: Analysis, totals: Floats,
+    status: Ints,
+) -> None:  # fmt: skip
     """Analyse rows ``start``..``stop`` of a batch; ``totals`` (B, 6) and ``status`` (B, 4) are written."""
-    temporal, order, spatial, spatial_order, keep = mappings
     for row in range(start, stop):
-        evaluate_mapping(
-            temporal[row], order[row], spatial[row], spatial_order[row], keep[row], coefficients, machine, found
-        )
-        status[row] = found.status
-        totals[row] = found.totals
+        evaluate_mapping(mappings, row, coefficients, machine, found)
+        for column in range(4):
+            status[row, column] = found.status[column]
+        for column in range(6):
+            totals[row, column] = found.totals[column]
 
 
-__all__ = ["Analysis", "Machine", "evaluate_mapping", "evaluate_rows", "make_analysis"]
+@jit
+def is_order(order: Ints, row: int, level: int) -> bool:
+    """Whether ``order[row, level]`` holds each of 0..7 once."""
+    seen = 0
+    for place in range(8):
+        if order[row, level, place] < 0 or order[row, level, place] > 7:
+            return False
+        seen |= 1 << order[row, level, place]
+    return seen == 255
+
+
+@jit
+def product_is(mappings: MappingArrays, row: int, dimension: int, bound: int) -> bool:
+    """Whether the factors of a dimension multiply to ``bound``, without passing it on the way."""
+    product = 1
+    for level in range(mappings.temporal.shape[1]):
+        for kind in range(3):
+            if kind == 2:
+                factor = mappings.temporal[row, level, dimension]
+            else:
+                factor = mappings.spatial[row, level, kind, dimension]
+            if factor < 1 or factor > bound // product:
+                return False
+            product *= factor
+    return product == bound
+
+
+@jit
+def first_wrong(mappings: MappingArrays, bounds: Ints) -> tuple[int, int, int]:
+    """The first row that is no mapping of a layer with these bounds: (row, fault, number).
+
+    Faults: 0 an order, 1 factors of a dimension, 2 a tensor that no level keeps; row -1 if all are mappings.
+    """
+    rows, levels = mappings.temporal.shape[0], mappings.temporal.shape[1]
+    for row in range(rows):
+        for level in range(levels):
+            right = is_order(mappings.order, row, level)
+            right = right and is_order(mappings.spatial_order[:, :, 0], row, level)
+            if not (right and is_order(mappings.spatial_order[:, :, 1], row, level)):
+                return row, 0, level
+        for dimension in range(8):
+            if not product_is(mappings, row, dimension, bounds[dimension]):
+                return row, 1, dimension
+        for tensor in range(3):
+            kept = False
+            for level in range(levels):
+                kept = kept or mappings.keep[row, level, tensor]
+            if not kept:
+                return row, 2, tensor
+    return -1, 0, 0

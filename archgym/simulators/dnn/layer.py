@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archgym.errors import UnknownNameError, WorkloadError
 
@@ -22,11 +23,10 @@ RELEVANT = {"Weights": frozenset("RSCKG"), "Inputs": frozenset("RSPQCNG"), "Outp
 LARGEST_COUNT = 2**63 - 1
 
 
-def positive_integer(name: str, value: object, error: type[WorkloadError] = WorkloadError) -> int:
-    """``value`` as an int of at least 1, or an error that names ``name``."""
+def positive_integer(name: str, value: object) -> int:
+    """``value`` as an int of at least 1, or a ``WorkloadError`` that names ``name``."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        if not (isinstance(value, float) and value >= 1 and value == int(value)):
-            raise error(f"{name} = {value!r}: must be a whole number of at least 1")
+        raise WorkloadError(f"{name} = {value!r}: must be a whole number of at least 1")
     return int(value)
 
 
@@ -74,7 +74,7 @@ class Layer:
         height = 1 + (s - 1) * self.dilation[1] + (q - 1) * self.stride[1]
         return {"Weights": g * k * c * r * s, "Inputs": n * g * c * width * height, "Outputs": n * g * k * p * q}
 
-    def coefficients(self) -> np.ndarray:
+    def coefficients(self) -> NDArray[np.int64]:
         """``(Wdilation, Wstride, Hdilation, Hstride)`` as int64: steps of R, P, S and Q along the input's axes."""
         return np.array([self.dilation[0], self.stride[0], self.dilation[1], self.stride[1]], np.int64)
 
@@ -156,11 +156,11 @@ def depthwise(
     return convolution(output, channels, channels, window, stride, groups=channels, batch=batch, name=name)
 
 
-def gemm(M: int, N: int, K: int, name: str = "gemm") -> Layer:  # noqa: N803 (the sizes' usual names)
+def gemm(M: int, N: int, K: int, name: str = "gemm") -> Layer:
     """``Outputs[M, N] = Inputs[M, K] x Weights[K, N]``; as loops P = M, C = K, K = N."""
     return Layer((1, 1, M, 1, K, N, 1, 1), name=name)
 
 
-def matmul(M: int, N: int, K: int, batch: int = 1, name: str = "matmul") -> Layer:  # noqa: N803
+def matmul(M: int, N: int, K: int, batch: int = 1, name: str = "matmul") -> Layer:
     """``batch`` independent products, each with its own second operand (attention scores: batch = heads)."""
     return Layer((1, 1, M, 1, K, N, 1, batch), name=name)

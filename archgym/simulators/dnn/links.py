@@ -6,27 +6,58 @@ receivers are numbered densely in the used columns, so that a partly used row mi
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from archgym.simulators.dnn.reuse import (
+    AT_HEIGHT,
+    AT_OWN,
+    AT_WIDTH,
+    BOUND,
+    BOX,
+    DIMENSION,
+    HASH,
+    HEIGHT,
     INPUT_AXIS,
     INPUTS,
+    LINKED,
+    NEXT,
+    OWN_AXIS,
     RELEVANT,
-    add_traffic,
-    first_relevant,
-    input_extents,
-    input_shift,
+    SHIFT,
+    WIDTH,
+    Floats,
+    Ints,
+    P,
+    Q,
+    R,
+    S,
+    add_flow,
 )
 from archgym.simulators.jit import jit
 
 
+class Grid(NamedTuple):
+    """The receivers of one level for one tensor: physical columns and rows, how many are used, how many boxes differ,
+    and how far apart boxes can lie along the input's width and height."""
+
+    columns: int
+    rows: int
+    used: int
+    boxes: int
+    reach_w: int
+    reach_h: int
+
+
 @jit
-def place_children(tensor, spatial, order, extents, coefficients, children):
+def place_receivers(tensor: int, spatial: Ints, order: Ints, box: Ints, coefficients: Ints, receivers: Ints) -> int:
     """Write each receiver's place along the input's axes and the number of its box along axes of its own."""
     total = 1
     for axis in range(2):
         for dimension in range(8):
             total *= spatial[axis, dimension]
+    steps = (coefficients[0], coefficients[2], coefficients[1], coefficients[3])
     for number in range(total):
         rest, radix = number, 1
         width, height, own = 0, 0, 0
@@ -34,197 +65,244 @@ def place_children(tensor, spatial, order, extents, coefficients, children):
             for place in range(8):
                 dimension = order[axis, place]
                 factor = spatial[axis, dimension]
-                if factor == 1:
-                    continue
                 index, rest = rest % factor, rest // factor
-                if not RELEVANT[tensor, dimension]:
+                if factor == 1 or not RELEVANT[tensor, dimension]:
                     continue
-                if tensor == INPUTS and INPUT_AXIS[dimension] < 2:
-                    stride = extents[dimension] if axis == 0 else extents[dimension] * spatial[0, dimension]
-                    moved = index * input_shift(dimension, stride, coefficients)
-                    if INPUT_AXIS[dimension] == 0:
+                if tensor == INPUTS and INPUT_AXIS[dimension] != OWN_AXIS:
+                    stride = box[dimension] if axis == 0 else box[dimension] * spatial[0, dimension]
+                    moved = index * stride * steps[dimension]
+                    if INPUT_AXIS[dimension] == WIDTH:
                         width += moved
                     else:
                         height += moved
                 else:
                     own += index * radix
                     radix *= factor
-        children.width[number], children.height[number], children.own[number] = width, height, own
+        receivers[AT_WIDTH, number], receivers[AT_HEIGHT, number], receivers[AT_OWN, number] = width, height, own
     return total
 
 
 @jit
-def number_groups(total, children):
-    """Give receivers with the same box the same number (``children.size``); returns how many boxes differ."""
-    key = np.empty(total, np.int64)
-    span_w, span_h = 1, 1
+def number_boxes(total: int, receivers: Ints) -> int:
+    """Give receivers with the same box the same number (row BOX); returns how many boxes differ.
+
+    Row HASH is an open-addressed table of the first receiver with each box, -1 where empty.
+    """
+    places = 2 * total
+    for place in range(places):
+        receivers[HASH, place] = -1
+    boxes = 0
     for number in range(total):
-        span_w = max(span_w, children.width[number] + 1)
-        span_h = max(span_h, children.height[number] + 1)
-    for number in range(total):
-        key[number] = (children.own[number] * span_w + children.width[number]) * span_h + children.height[number]
-    ranked = np.argsort(key, kind="mergesort")
-    groups = 0
-    for place in range(total):
-        if place and key[ranked[place]] != key[ranked[place - 1]]:
-            groups += 1
-        children.size[ranked[place]] = groups
-    return groups + 1
+        width, height, own = receivers[AT_WIDTH, number], receivers[AT_HEIGHT, number], receivers[AT_OWN, number]
+        place = (width * 7919 + height * 104729 + own * 31) % places
+        while True:
+            other = receivers[HASH, place]
+            if other < 0:
+                receivers[HASH, place] = number
+                receivers[BOX, number] = boxes
+                boxes += 1
+                break
+            same = receivers[AT_WIDTH, other] == width and receivers[AT_HEIGHT, other] == height
+            if same and receivers[AT_OWN, other] == own:
+                receivers[BOX, number] = receivers[BOX, other]
+                break
+            place = place + 1 if place + 1 < places else 0
+    return boxes
 
 
 @jit
-def is_linked(number, total, grid_x, grid_y, shift_w, shift_h, children):
-    """Whether a north, south, west or east neighbour lies exactly one shift ahead of receiver ``number``."""
-    x, y = number % grid_x, number // grid_x
+def is_linked(number: int, grid: Grid, shift_w: int, shift_h: int, receivers: Ints) -> bool:
+    """Whether a west, east, north or south neighbour lies exactly one shift ahead of receiver ``number``."""
+    x, y = number % grid.columns, number // grid.columns
     for side in range(4):
         if side == 0 and x > 0:
             other = number - 1
-        elif side == 1 and x + 1 < grid_x:
+        elif side == 1 and x + 1 < grid.columns:
             other = number + 1
         elif side == 2 and y > 0:
-            other = number - grid_x
-        elif side == 3 and y + 1 < grid_y:
-            other = number + grid_x
+            other = number - grid.columns
+        elif side == 3 and y + 1 < grid.rows:
+            other = number + grid.columns
         else:
             continue
         if (
-            other < total
-            and children.own[other] == children.own[number]
-            and children.width[other] - children.width[number] == shift_w
-            and children.height[other] - children.height[number] == shift_h
+            other < grid.used
+            and receivers[AT_OWN, other] == receivers[AT_OWN, number]
+            and receivers[AT_WIDTH, other] - receivers[AT_WIDTH, number] == shift_w
+            and receivers[AT_HEIGHT, other] - receivers[AT_HEIGHT, number] == shift_h
         ):
             return True
     return False
 
 
 @jit
-def try_links(traffic, level, tensor, words, shift_w, shift_h, grid, total, groups, children):
-    """Serve ``words`` a receiver with links where that lowers the parent's reads; returns the words so served.
+def try_links(
+    used: Ints, keys: Ints, flow: Floats, level: int, tensor: int, words: float, shift_w: int, shift_h: int, grid: Grid,
+    receivers: Ints,
+) -> tuple[float, float]:  # fmt: skip
+    """Serve ``words`` a receiver with links where that lowers the parent's reads.
 
-    ``grid`` (2,) is the physical grid; ``groups`` the number of distinct boxes among ``total`` receivers.
+    Returns the words so served and the sum of words over all links.
     """
     linked = 0
-    for number in range(total):
-        children.linked[number] = is_linked(number, total, grid[0], grid[1], shift_w, shift_h, children)
-        linked += children.linked[number]
+    for number in range(grid.used):
+        receivers[LINKED, number] = is_linked(number, grid, shift_w, shift_h, receivers)
+        linked += receivers[LINKED, number]
     if linked == 0 or words == 0:
-        return 0.0
-    share = np.zeros(groups, np.int64)
-    for number in range(total):
-        if not children.linked[number]:
-            share[children.size[number]] += 1
+        return 0.0, 0.0
+    share = np.zeros(grid.boxes, np.int64)
+    for number in range(grid.used):
+        if receivers[LINKED, number] == 0:
+            share[receivers[BOX, number]] += 1
     left, largest = 0, 0
-    for group in range(groups):
-        left += share[group] > 0
-        largest = max(largest, share[group])
-    if left == groups:
-        return 0.0
+    for number in range(grid.boxes):
+        left += 1 if share[number] > 0 else 0
+        largest = max(largest, share[number])
+    if left == grid.boxes:
+        return 0.0, 0.0
     sizes = np.zeros(largest + 1, np.int64)
-    for group in range(groups):
-        sizes[share[group]] += 1
+    for number in range(grid.boxes):
+        sizes[share[number]] += 1
     for size in range(1, largest + 1):
         if sizes[size] > 0:
-            add_traffic(traffic, level, tensor, size, sizes[size], words * sizes[size])
-    traffic.link[level, tensor] += words * linked
-    return words
+            add_flow(used, keys, flow, level, tensor, size, sizes[size], words * sizes[size])
+    return words, words * linked
 
 
 @jit
-def reach_of_children(spatial, extents, coefficients):
+def receivers_reach(factors: Ints, box: Ints, coefficients: Ints) -> tuple[int, int]:
     """Largest distance between receivers' boxes along the input's width and height."""
-    reach_w, reach_h = 0, 0
-    for dimension in range(4):
-        factor = spatial[0, dimension] * spatial[1, dimension]
-        far = (factor - 1) * input_shift(dimension, extents[dimension], coefficients)
-        if INPUT_AXIS[dimension] == 0:
-            reach_w += far
-        else:
-            reach_h += far
-    return reach_w, reach_h
+    width = (factors[R] - 1) * coefficients[0] * box[R] + (factors[P] - 1) * coefficients[1] * box[P]
+    height = (factors[S] - 1) * coefficients[2] * box[S] + (factors[Q] - 1) * coefficients[3] * box[Q]
+    return width, height
 
 
 @jit
-def input_links(traffic, level, tile, spatial, order, extents, coefficients, loops, grid, children):
-    """Words a receiver of inputs that links serve; a box can only pass on when the innermost loop moves it sideways."""
-    last, start = loops.first[-1], loops.first[level]
-    if start == last or INPUT_AXIS[loops.dimension[start]] not in (0, 1):
-        return 0.0
-    reach_w, reach_h = reach_of_children(spatial, extents, coefficients)
-    if reach_w == 0 and reach_h == 0:
-        return 0.0
-    axis = INPUT_AXIS[loops.dimension[start]]
-    shift = input_shift(loops.dimension[start], loops.stride[start], coefficients)
-    width, height = input_extents(extents, coefficients)
-    extent = width if axis == 0 else height
-    groups, total = 0, 0
-    inner_w, inner_h = (shift, 0) if axis == 0 else (0, shift)
-    first_reachable = inner_w <= reach_w and inner_h <= reach_h
-    if shift < extent and not first_reachable:
-        return 0.0
-    served, stalls, repeats = 0.0, 0.0, 0.0
-    back_w, back_h = inner_w, inner_h
-    own_moved = False
+def make_grid(
+    tensor: int, spatial: Ints, order: Ints, factors: Ints, fanout: Ints, box: Ints, coefficients: Ints, receivers: Ints
+) -> Grid:
+    """Number the receivers and their boxes. ``fanout`` (2,) is the physical fan-out along x and y."""
+    columns, rows = 1, 1
+    for dimension in range(8):
+        columns *= spatial[0, dimension]
+        rows *= spatial[1, dimension]
+    total = place_receivers(tensor, spatial, order, box, coefficients, receivers)
+    reach_w, reach_h = receivers_reach(factors, box, coefficients)
+    boxes = number_boxes(total, receivers)
+    return Grid(max(fanout[0], columns), max(fanout[1], rows), total, boxes, reach_w, reach_h)
+
+
+@jit
+def carry_shift(loops: Ints, number: int, back_w: int, back_h: int) -> tuple[int, int]:
+    """Shift of the input's box when loop ``number`` steps and all loops inside it start again."""
+    axis = INPUT_AXIS[loops[number, DIMENSION]]
+    width = loops[number, SHIFT] if axis == WIDTH else 0
+    height = loops[number, SHIFT] if axis == HEIGHT else 0
+    return width - back_w, height - back_h
+
+
+@jit
+def links_possible(factors: Ints, level: int, loops: Ints, start: int, last: int) -> bool:
+    """Whether neighbours could hold each other's input boxes: the innermost loop must move them along a window axis.
+
+    Other loops either leave the box (so that the step before brought nothing) or move it out of reach.
+    """
+    if start == last or INPUT_AXIS[loops[start, DIMENSION]] > HEIGHT:
+        return False
+    return bool(factors[level, R] * factors[level, S] * factors[level, P] * factors[level, Q] > 1)
+
+
+@jit
+def in_reach(
+    factors: Ints, level: int, box: Ints, coefficients: Ints, loops: Ints, start: int, last: int, slides: bool
+) -> bool:
+    """Whether some shift of the input's box is as short as the way between two receivers' boxes.
+
+    If the innermost loop ``slides`` the box over itself, it must be that loop's shift.
+    """
+    reach_w, reach_h = receivers_reach(factors[level], box[level, 0], coefficients)
+    back_w, back_h = carry_shift(loops, start, 0, 0)
+    if back_w <= reach_w and back_h <= reach_h:
+        return True
+    if slides:
+        return False
     for number in range(start + 1, last):
-        weight = (loops.bound[number] - 1) * loops.outer[number + 1]
-        other = INPUT_AXIS[loops.dimension[number]]
-        own_moved = own_moved or other == 2
-        if own_moved:
+        if INPUT_AXIS[loops[number, DIMENSION]] == OWN_AXIS:
+            return False
+        carry_w, carry_h = carry_shift(loops, number, back_w, back_h)
+        back_w, back_h = carry_w + 2 * back_w, carry_h + 2 * back_h
+        if abs(carry_w) <= reach_w and abs(carry_h) <= reach_h:
+            return True
+    return False
+
+
+@jit
+def whole_tile_links(
+    used: Ints, keys: Ints, flow: Floats, level: int, tile: int, loops: Ints, outer: Floats, start: int, last: int,
+    grid: Grid, receivers: Ints,
+) -> tuple[float, float]:  # fmt: skip
+    """Links for inputs whose innermost loop moves the box clear of itself, so that every step brings a whole tile."""
+    served, linked, stalls = 0.0, 0.0, 0.0
+    first_w, first_h = carry_shift(loops, start, 0, 0)
+    back_w, back_h = first_w, first_h
+    for number in range(start + 1, last):
+        if INPUT_AXIS[loops[number, DIMENSION]] == OWN_AXIS:
             break
-        step_w, step_h = 0, 0
-        if other >= 0:
-            step = input_shift(loops.dimension[number], loops.stride[number], coefficients)
-            step_w, step_h = (step, 0) if other == 0 else (0, step)
-        carry_w, carry_h = step_w - back_w, step_h - back_h
-        back_w += step_w
-        back_h += step_h
+        weight = (loops[number, BOUND] - 1) * outer[number + 1]
+        carry_w, carry_h = carry_shift(loops, number, back_w, back_h)
+        back_w, back_h = carry_w + 2 * back_w, carry_h + 2 * back_h
         if carry_w == 0 and carry_h == 0:
             stalls += weight
-        elif carry_w == inner_w and carry_h == inner_h:
-            repeats += weight
-        if shift >= extent and (carry_w != 0 or carry_h != 0) and abs(carry_w) <= reach_w and abs(carry_h) <= reach_h:
-            if total == 0:
-                total = place_children(INPUTS, spatial, order, extents, coefficients, children)
-                groups = number_groups(total, children)
-            served += try_links(
-                traffic, level, INPUTS, tile * weight, carry_w, carry_h, grid, total, groups, children
-            )
-    if not first_reachable:
-        return served
-    if shift < extent:  # only new parts of the same width can pass on, one right after the other
-        words = tile // extent * shift * loops.bound[start] * repeats
-    else:
-        words = tile * (loops.bound[start] - 1) * (loops.outer[start + 1] - stalls)
-    if words > 0 and total == 0:
-        total = place_children(INPUTS, spatial, order, extents, coefficients, children)
-        groups = number_groups(total, children)
-    if words > 0:
-        served += try_links(traffic, level, INPUTS, words, inner_w, inner_h, grid, total, groups, children)
-    return served
+        elif abs(carry_w) <= grid.reach_w and abs(carry_h) <= grid.reach_h:
+            more = try_links(used, keys, flow, level, INPUTS, tile * weight, carry_w, carry_h, grid, receivers)
+            served, linked = served + more[0], linked + more[1]
+    if first_w <= grid.reach_w and first_h <= grid.reach_h:
+        words = tile * (loops[start, BOUND] - 1) * (outer[start + 1] - stalls)
+        more = try_links(used, keys, flow, level, INPUTS, words, first_w, first_h, grid, receivers)
+        served, linked = served + more[0], linked + more[1]
+    return served, linked
 
 
 @jit
-def operand_links(traffic, tensor, spatial, order, extents, coefficients, loops, grid, children):
-    """Words an arithmetic unit that its neighbours serve: each cycle every unit needs one word of each tensor."""
-    last = loops.first[-1]
-    total = place_children(tensor, spatial, order, extents, coefficients, children)
-    groups = number_groups(total, children)
-    reach_w, reach_h = reach_of_children(spatial, extents, coefficients)
-    served = 0.0
+def new_part_links(
+    used: Ints, keys: Ints, flow: Floats, level: int, fresh: int, loops: Ints, outer: Floats, start: int, last: int,
+    grid: Grid, receivers: Ints,
+) -> tuple[float, float]:  # fmt: skip
+    """Links for inputs whose innermost loop slides the box over itself: only a new part that follows a new part of
+    the same shift can have lain at a neighbour, so a further loop must carry by that same shift."""
+    first_w, first_h = carry_shift(loops, start, 0, 0)
+    if first_w > grid.reach_w or first_h > grid.reach_h:
+        return 0.0, 0.0
+    repeats = 0.0
+    back_w, back_h = first_w, first_h
+    for number in range(start + 1, last):
+        if INPUT_AXIS[loops[number, DIMENSION]] == OWN_AXIS:
+            break
+        carry_w, carry_h = carry_shift(loops, number, back_w, back_h)
+        back_w, back_h = carry_w + 2 * back_w, carry_h + 2 * back_h
+        if carry_w == first_w and carry_h == first_h:
+            repeats += (loops[number, BOUND] - 1) * outer[number + 1]
+    words = fresh * loops[start, BOUND] * repeats
+    return try_links(used, keys, flow, level, INPUTS, words, first_w, first_h, grid, receivers)
+
+
+@jit
+def operand_links(
+    used: Ints, keys: Ints, flow: Floats, tensor: int, loops: Ints, outer: Floats, last: int, grid: Grid, receivers: Ints
+) -> tuple[float, float]:
+    """Links among arithmetic units: each cycle every unit needs one word of each tensor, held or not."""
+    served, linked = 0.0, 0.0
     back_w, back_h = 0, 0
-    until = last if tensor == INPUTS else first_relevant(tensor, loops, 0)
+    until = last if tensor == INPUTS else (loops[0, NEXT + tensor] if last > 0 else 0)
     for number in range(until):
-        step_w, step_h = 0, 0
+        carry_w, carry_h = 0, 0
         if tensor == INPUTS:
-            other = INPUT_AXIS[loops.dimension[number]]
-            if other == 2:
+            if INPUT_AXIS[loops[number, DIMENSION]] == OWN_AXIS:
                 break
-            if other >= 0:
-                step = input_shift(loops.dimension[number], loops.stride[number], coefficients)
-                step_w, step_h = (step, 0) if other == 0 else (0, step)
-        carry_w, carry_h = step_w - back_w, step_h - back_h
-        back_w += step_w
-        back_h += step_h
-        if abs(carry_w) <= reach_w and abs(carry_h) <= reach_h:
-            weight = (loops.bound[number] - 1) * loops.outer[number + 1]
-            served += try_links(traffic, 0, tensor, weight, carry_w, carry_h, grid, total, groups, children)
-    return served
+            carry_w, carry_h = carry_shift(loops, number, back_w, back_h)
+            back_w, back_h = carry_w + 2 * back_w, carry_h + 2 * back_h
+        if abs(carry_w) <= grid.reach_w and abs(carry_h) <= grid.reach_h:
+            weight = (loops[number, BOUND] - 1) * outer[number + 1]
+            more = try_links(used, keys, flow, 0, tensor, weight, carry_w, carry_h, grid, receivers)
+            served, linked = served + more[0], linked + more[1]
+    return served, linked

@@ -5,7 +5,6 @@ In every dimension the factors of all blocks, temporal and spatial, multiply to 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass
@@ -33,7 +32,9 @@ class MappingArrays(NamedTuple):
     spatial_order: NDArray[np.int64]  # (B, n, 2, 8): dimensions, innermost first; x lies inside y
     keep: NDArray[np.bool_]  # (B, n, 3): whether the level holds a tile of the tensor
 
-    def __len__(self) -> int:  # type: ignore[override]
+    @property
+    def rows(self) -> int:
+        """Number of mappings."""
         return int(self.temporal.shape[0])
 
     def take(self, rows: Any) -> MappingArrays:
@@ -243,27 +244,21 @@ def unpack(arrays: MappingArrays, row: int) -> Mapping:
 
 def check_arrays(arrays: MappingArrays, architecture: Architecture, layer: Layer) -> None:
     """Raise ``DesignError`` unless every row is a mapping of ``layer`` onto ``architecture`` (as ``Mapping.check``)."""
-    count, levels, width = len(arrays), len(architecture.levels), len(DIMENSIONS)
+    from archgym.simulators.dnn.evaluation import first_wrong
+
+    count, levels, width = arrays.rows, len(architecture.levels), len(DIMENSIONS)
     shapes = ((levels, width), (levels, width), (levels, 2, width), (levels, 2, width), (levels, len(TENSORS)))
     for field, array, shape in zip(MappingArrays._fields, arrays, shapes, strict=True):
         if array.shape != (count, *shape):
             raise DesignError(f"mappings: {field} has shape {array.shape}, {(count, *shape)} is needed")
-    if min(arrays.temporal.min(initial=1), arrays.spatial.min(initial=1)) < 1:
-        raise DesignError("mappings: every factor must be at least 1")
-    for field, order in (("order", arrays.order), ("spatial_order", arrays.spatial_order)):
-        if (np.sort(order, axis=-1) != np.arange(width)).any():
-            raise DesignError(f"mappings: every row of {field} must hold each of 0..{width - 1} once")
-    # Logarithms keep the product of any factors from passing 2^63 unseen.
-    product = arrays.temporal.prod(axis=1) * arrays.spatial.prod(axis=(1, 2))
-    logarithm = np.log2(arrays.temporal).sum(axis=1) + np.log2(arrays.spatial).sum(axis=(1, 2))
-    wrong = np.argwhere((product != np.array(layer.bounds)) | (logarithm > math.log2(2**62)))
-    if len(wrong):
-        row, dimension = wrong[0]
-        given = 2 ** float(logarithm[row, dimension])
+    row, fault, number = first_wrong(arrays, np.array(layer.bounds, np.int64))
+    if row < 0:
+        return
+    if fault == 0:
+        raise DesignError(f"mapping {row}: an order at level {number} does not hold each of 0..{width - 1} once")
+    if fault == 1:
         raise DesignError(
-            f"mapping {row}: factors of {DIMENSIONS[dimension]} multiply to {given:.0f}, "
-            f"but its bound is {layer.bounds[dimension]}"
+            f"mapping {row}: the factors of {DIMENSIONS[number]} are not whole numbers of at least 1 that multiply to "
+            f"its bound {layer.bounds[number]}"
         )
-    homeless = np.argwhere(~arrays.keep.any(axis=1))
-    if len(homeless):
-        raise DesignError(f"mapping {homeless[0][0]}: {TENSORS[homeless[0][1]]} is kept at no level")
+    raise DesignError(f"mapping {row}: {TENSORS[number]} is kept at no level")

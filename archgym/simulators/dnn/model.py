@@ -122,25 +122,37 @@ def evaluate(architecture: Architecture, layer: Layer, mapping: Mapping) -> Cost
 
     Raises ``DesignError`` if it is not a mapping of the layer, ``WorkloadError`` if a count passes 2^63 - 1.
     """
-    from archgym.simulators.dnn.evaluation import evaluate_mapping, make_analysis
+    from archgym.simulators.dnn.evaluation import (
+        FILLS,
+        INSTANCES,
+        PARTITION,
+        PICOJOULES,
+        READS,
+        TILE,
+        UPDATES,
+        evaluate_mapping,
+        make_analysis,
+        partition,
+    )
 
     mapping.check(architecture, layer)
     found = make_analysis(len(architecture.levels), largest_fanout(architecture))
-    one = [array[0] for array in pack([mapping])]
-    runs = evaluate_mapping(*one, layer.coefficients(), architecture.machine(), found)
-    if not runs:
+    if not evaluate_mapping(pack([mapping]), 0, layer.coefficients(), architecture.machine(), found):
         reason, nan = explain(found.status, architecture), math.nan
         return Cost(False, reason, nan, nan, nan, nan, nan, layer.macs, 0, ())
+    for tensor in range(len(TENSORS)):
+        partition(found, tensor)
     levels = []
     for number, level in enumerate(architecture.levels):
         tensors = {
             name: TensorCost(
-                int(found.tiles[number, tensor]), int(found.partition[number, tensor]), int(found.reads[number, tensor]),
-                int(found.fills[number, tensor]), int(found.updates[number, tensor]), int(found.instances[number]),
-                float(found.energy[number, tensor]),
+                int(found.words[number, TILE, tensor]), int(found.words[number, PARTITION, tensor]),
+                int(found.counts[number, READS, tensor]), int(found.counts[number, FILLS, tensor]),
+                int(found.counts[number, UPDATES, tensor]), int(found.nest[number, INSTANCES]),
+                float(found.counts[number, PICOJOULES, tensor]),
             )
             for tensor, name in enumerate(TENSORS)
-            if found.kept[number, tensor]
+            if name in mapping.blocks[number].keep
         }  # fmt: skip
         levels.append(LevelCost(level.name, int(found.cycles[number]), tensors))
     cycles, energy, utilization, macs, leakage, used = (float(value) for value in found.totals)
@@ -157,7 +169,7 @@ def evaluate_batch(
     from archgym.simulators.dnn.evaluation import evaluate_rows, make_analysis
 
     arrays = mappings if isinstance(mappings, MappingArrays) else pack(mappings)
-    count = len(arrays)
+    count = arrays.rows
     if count:
         check_arrays(arrays, architecture, layer)
     totals, status = np.zeros((count, 6)), np.zeros((count, 4), np.int64)
