@@ -1,8 +1,10 @@
 """archgym: Gymnasium environments, agents and studies for searching hardware design spaces.
 
 Importing this package is light: simulators, agents and plotting are imported when they are used.
+Gymnasium knows the environments once both packages have been imported.
 """
 
+from archgym.envs.startup import register_when_imported
 from archgym.errors import ArchGymError
 from archgym.metrics import Metric, Metrics
 from archgym.problem import Evaluation, Problem
@@ -31,3 +33,5 @@ __all__ = [
     "real",
     "register",
 ]
+
+register_when_imported()
