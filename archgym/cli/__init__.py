@@ -14,7 +14,8 @@ from collections.abc import Sequence
 
 from archgym.errors import ArchGymError
 
-COMMANDS = ("list", "show", "simulate", "search", "new", "dataset")
+COMMANDS = ("list", "show", "simulate", "search", "check", "new", "dataset")
+_MODULES = {"list": "listing"}  # a module of that name would hide the built-in here
 
 DESCRIPTION = "Search hardware design spaces: DRAM controllers, DNN accelerators, AR/VR SoCs."
 EPILOG = """\
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     modules = {}
     for name in COMMANDS:
-        modules[name] = importlib.import_module(f"archgym.cli.{name}")
+        modules[name] = importlib.import_module(f"archgym.cli.{_MODULES.get(name, name)}")
         command = commands.add_parser(
             name,
             help=modules[name].HELP,
