@@ -59,7 +59,7 @@ class BottleneckSearch(Agent):
     def tell(self, evaluation: Evaluation) -> None:
         self.check(evaluation)
         self._goals = evaluation.cost_names
-        breakdowns = evaluation.metrics.extras.get("breakdown")
+        breakdowns: Any = evaluation.metrics.extras.get("breakdown")
         for row in range(len(evaluation)):
             design = np.ascontiguousarray(evaluation.designs[row], dtype=np.int64)
             self._seen.add(design.tobytes())
@@ -99,7 +99,8 @@ class BottleneckSearch(Agent):
         """Moves from a design, the most promising first, none tried before."""
         rows: list[Designs] = []
         if self._breakdown is not None:
-            advice = Advice(self.space, centre, self._breakdown, self._goals, self.hyperparameters.margin, self.rng)
+            reward, margin = self._score[0], self.hyperparameters.margin
+            advice = Advice(self.space, centre, self._breakdown, reward, self._goals, margin, self.rng)
             for change in advice.moves():
                 row = centre.copy()
                 for name, level in change.items():
@@ -127,11 +128,19 @@ class Advice:
     """Moves for one SoC design, from its breakdown. Parameter names are those of the SoC template space."""
 
     def __init__(
-        self, space: Space, centre: Designs, breakdown: Any, goals: tuple[str, ...], margin: float, rng: np.random.Generator
+        self,
+        space: Space,
+        centre: Designs,
+        breakdown: Any,
+        reward: float,
+        goals: tuple[str, ...],
+        margin: float,
+        rng: np.random.Generator,
     ) -> None:
         self.space, self.centre, self.margin, self.rng = space, centre, margin, rng
         self.column = {name: column for column, name in enumerate(space.names)}
-        self.result, self.limits, self.goals = breakdown.result, dict(breakdown.limits), goals
+        self.result, self.goals = breakdown.result, goals
+        self.limits = self._in_force(reward, dict(breakdown.limits), dict(breakdown.individual_limits))
         design = self.result.design
         self.kind = {
             name: ("core", "accelerator", "sram", "dram", "bus")[block.kind]
@@ -156,8 +165,16 @@ class Advice:
         unmet = sorted(((name, ratio) for name, ratio in ratios.items() if ratio > 1), key=lambda pair: -pair[1])
         if unmet:
             return unmet
-        goals = [(name, 1.5) for name in self.goals if name in values and name not in self.limits]
-        return goals or sorted(ratios.items(), key=lambda pair: -pair[1])
+        return [(name, 1.5) for name in self.goals if name in values]
+
+    def _in_force(self, reward: float, *sets: dict[str, float]) -> dict[str, float]:
+        """The set of limits that explains the reward, if one does, else the first."""
+        values = self._values()
+        for limits in sets:
+            excess = sum(max(0.0, values[name] / limit - 1.0) for name, limit in limits.items())
+            if limits and math.isclose(reward, 1.0 / (1.0 + excess), rel_tol=1e-9):
+                return limits
+        return sets[0]
 
     def _values(self) -> dict[str, float]:
         result = self.result

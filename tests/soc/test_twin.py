@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.soc.designs import generator, random_design
-from tests.soc.twin import Twin
 
 from archgym.simulators.soc.generators import Knobs, generate
 from archgym.simulators.soc.library import Library
 from archgym.simulators.soc.result import simulate_designs
 from archgym.simulators.soc.workloads import SOURCE
+from tests.soc.designs import generator, random_design
+from tests.soc.twin import Twin
 
 WORKLOADS = ("audio_decoder", "edge_detection", "hpvm_cava", "audio_decoder+hpvm_cava+edge_detection")
 

@@ -5,6 +5,7 @@ It follows the description of the model (ASSUMPTIONS.md) and shares no code with
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 
@@ -49,7 +50,7 @@ class Twin:
             for task, direction in ((source, "write"), (target, "read")):
                 path = self.route(self.design.pe[task], self.design.memory[edge])
                 units = int(size / self.graph.burst_counts[task])
-                pipes = list(zip(path, path[1:], strict=False))
+                pipes = list(itertools.pairwise(path))
                 self.flows.append((task, direction, edge, size, units, path, pipes))
 
     def units(self, task, direction, pipe):
@@ -84,7 +85,7 @@ class Twin:
             for pipe in pipes:
                 x, y = pipe
                 if self.kind[x] == BUS:
-                    into = [p for p in pipes if p[1] == x][0]
+                    into = next(p for p in pipes if p[1] == x)
                     best = min(best, self.bus_rate(task, direction, into, pipe, running), key=lambda pair: pair[0])
                 if self.kind[y] != BUS:
                     total = sum(self.units(s, direction, pipe) for s in running)
@@ -196,8 +197,7 @@ class Twin:
                         completed.remove(child)
                 free = free and self.role[parent] == COMPUTE
             else:
-                last = [child for child in children if child in done][-1:]
-                free = all(child in done for child in children) and bool(last)
+                free = all(child in done for child in children)
             if free:
                 for memory, size in self.outputs(parent).items():
                     self.occupied[memory] -= size

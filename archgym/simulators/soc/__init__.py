@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from archgym.objective import Minimise
+from archgym.objective import Minimise, ObjectiveRecipe
 from archgym.registry import Family
 from archgym.simulators.soc.objectives import MeetBudgets, MinimiseWithinBudgets
 
-OBJECTIVES = {
+OBJECTIVES: dict[str, ObjectiveRecipe] = {
     "budgets": MeetBudgets("meet the latency, power and area budgets; 1 when all are met"),
     "individual-budgets": MeetBudgets("meet the tighter budgets of an application that has a SoC of its own", True),
     "development-cost": MinimiseWithinBudgets(("development_cost",), "meet the budgets, then least development cost"),

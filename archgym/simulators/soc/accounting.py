@@ -16,7 +16,6 @@ from archgym.simulators.soc.arrays import (
     COST_CORE,
     COST_ROUTE,
     LEAST_BYTES,
-    WINDOW_S,
     Batch,
     Catalogue,
     Detail,
@@ -31,13 +30,14 @@ from archgym.simulators.soc.taskgraph import SINK, SOURCE
 @jit
 def capacity_of(peak: float, settings: Floats) -> float:
     """The size a memory is built in, bytes."""
-    return math.ceil(max(float(math.ceil(peak)), settings[LEAST_BYTES]) / settings[CHUNK_BYTES]) * settings[CHUNK_BYTES]
+    chunks = math.ceil(max(float(math.ceil(peak)), settings[LEAST_BYTES]) / settings[CHUNK_BYTES])
+    return float(chunks * settings[CHUNK_BYTES])
 
 
 @jit
 def memory_cost(capacity: float, sizes: Floats, costs: Floats, cost: Floats) -> None:
     """Read J/byte, write J/byte and m² of a memory: the row of that capacity, else linear between or beyond rows."""
-    place = np.searchsorted(sizes, capacity)
+    place = int(np.searchsorted(sizes, capacity))
     if place < len(sizes) and sizes[place] == capacity:
         cost[:] = costs[place]
         return
@@ -57,7 +57,7 @@ def spend(
     for task in range(len(graph.work)):
         per_work[task] = 0.0
         role = graph.role[task]
-        if role == SOURCE or role == SINK:
+        if role in (SOURCE, SINK):
             continue
         number = batch.block[row, batch.pe[row, task]]
         own = 1.0 / kinds.work_per_J[number]
@@ -160,7 +160,7 @@ def build(
         kind = kinds.kind[number]
         if kind == BUS:
             development += settings[COST_BUS]
-        elif kind == SRAM or kind == DRAM:
+        elif kind in (SRAM, DRAM):
             capacity = capacity_of(s.peak[slot], settings)
             memory_cost(capacity, sizes[kind - SRAM], costs[kind - SRAM], cost)
             s.read_cost[slot], s.write_cost[slot], areas[slot] = cost[0], cost[1], cost[2]

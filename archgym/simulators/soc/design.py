@@ -138,7 +138,7 @@ def _read_block(name: str, entry: object, library: Library, where: str) -> Block
             "name with subtype, peak_work_rate, work_over_energy and work_over_area"
         )
     if known is None:
-        known = Block(lib, _FARSI_KINDS[subtype] if subtype in _FARSI_KINDS else KINDS.index(str(subtype)), float(rate))
+        known = Block(lib, _FARSI_KINDS[subtype] if subtype in _FARSI_KINDS else KINDS.index(str(subtype)), float(str(rate)))
     changes: dict[str, float] = {}
     pairs = [("peak_work_rate", "rate")]
     if known.kind < 2:  # memories and buses have energy and area from the memory technology, or none

@@ -164,14 +164,14 @@ def route(a: int, b: int, s: Scratch) -> int:
 @jit
 def lay_routes(row: int, batch: Batch, graph: GraphArrays, s: Scratch) -> None:
     """For each task and direction, the blocks its data pass, as a tree of hops away from its processing element."""
-    count, stamp = 0, 0
+    count = 0
     for slot in range(batch.block.shape[1]):
         s.mark[slot] = 0
     for way in range(2 * len(graph.work)):
         task, reading = way // 2, way % 2
         pe, work = batch.pe[row, task], graph.work[task]
         s.hop_start[way] = count
-        stamp += 1
+        stamp = way + 1
         for number in range(graph.start[way], graph.start[way + 1]):
             edge = graph.edge[number]
             length = route(pe, batch.memory[row, edge], s)

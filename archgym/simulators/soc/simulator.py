@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Protocol, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archgym.errors import WorkloadError
 from archgym.metrics import Metric, Metrics
@@ -30,6 +31,7 @@ class Decoder(Protocol):
     space: Space
     blocks: tuple[Block, ...]
     catalogue: Catalogue
+    names: tuple[str, ...]
 
     def batch(self, designs: Designs) -> Batch: ...
     def design(self, batch: Batch, row: int = 0) -> Design: ...
@@ -51,6 +53,11 @@ class Breakdown:
     def limits(self) -> Mapping[str, float]:
         """The budgets by metric; empty if the workload has none."""
         return budget_limits(self.simulator.graph)
+
+    @property
+    def individual_limits(self) -> Mapping[str, float]:
+        """The tighter budgets of an application with a SoC of its own, if it has them."""
+        return budget_limits(self.simulator.graph, individual=True)
 
 
 class Breakdowns(Sequence[Breakdown]):
@@ -170,13 +177,10 @@ class SoCSimulator:
         columns = self._columns(batch, totals.latency, totals.value)
         for column in columns.values():
             column[~feasible] = np.nan
-        names = tuple(self._names)
-        reasons = tuple("" if good else reason(why, names, self.graph) for good, why in zip(feasible, totals.failure, strict=True))
+        names, graph = self.decoder.names, self.graph
+        pairs = zip(feasible, totals.failure, strict=True)
+        reasons = tuple("" if good else reason(why, names, graph) for good, why in pairs)
         return Metrics(columns, feasible, reasons, {"breakdown": Breakdowns(self, rows)})
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        return self.decoder.slots.names if isinstance(self.decoder, Template) else self.decoder.names  # type: ignore[attr-defined, no-any-return]
 
     def _columns(self, batch: Batch, latency: Floats, value: Floats) -> dict[str, Floats]:
         """The kernel's numbers as columns in the order of `metrics`."""
@@ -187,8 +191,8 @@ class SoCSimulator:
             found[metric] = latency[:, number]
         for kind in KINDS[:4]:
             found[f"{kind}_energy_J"], found[f"{kind}_area_m2"] = at[f"{kind}_energy_J"], at[f"{kind}_area_m2"]
-        found["energy_J"] = sum(at[f"{kind}_energy_J"] for kind in KINDS[:4])  # type: ignore[assignment]
-        found["on_chip_area_m2"] = sum(at[f"{kind}_area_m2"] for kind in KINDS[:3])  # type: ignore[assignment]
+        found["energy_J"] = sum(at[f"{kind}_energy_J"] for kind in KINDS[:4])
+        found["on_chip_area_m2"] = sum(at[f"{kind}_area_m2"] for kind in KINDS[:3])
         found["area_m2"] = found["on_chip_area_m2"] + at["dram_area_m2"]
         found["development_cost"] = at["development_cost"]
         found["sram_capacity_B"], found["dram_capacity_B"] = at["sram_bytes"], at["dram_bytes"]
@@ -206,6 +210,17 @@ class SoCSimulator:
         """Everything about one design, shape (D,) of level numbers."""
         (result,) = simulate_designs([self.design(levels)], self.fidelity)
         return result
+
+    def picture(self, levels: Designs) -> NDArray[np.uint8]:
+        """SoC, schedule and budgets of one feasible design, shape (D,), as an array of shape (height, width, 3).
+
+        Raises:
+            DesignError: if the design is infeasible.
+            MissingExtraError: if matplotlib is not installed.
+        """
+        from archgym.simulators.soc.render import picture
+
+        return picture(self.explain(levels))
 
 
 def make_soc(

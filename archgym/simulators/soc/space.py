@@ -13,7 +13,17 @@ import numpy as np
 from archgym.errors import ConfigError
 from archgym.simulators.soc.arrays import Batch, Catalogue, Ints, catalogue
 from archgym.simulators.soc.design import Design
-from archgym.simulators.soc.library import BUS, CLOCKS, DRAM, SRAM, WIDTHS, Library, accelerator_block, transport_block, unrollings
+from archgym.simulators.soc.library import (
+    BUS,
+    CLOCKS,
+    DRAM,
+    SRAM,
+    WIDTHS,
+    Library,
+    accelerator_block,
+    transport_block,
+    unrollings,
+)
 from archgym.simulators.soc.taskgraph import TaskGraph
 from archgym.space import Designs, Parameter, Space, choice, ordinal
 
@@ -122,6 +132,7 @@ class Template:
         self.graph = graph
         self.space = template_space(graph, cores, memories, buses)
         self.slots = Slots(graph, cores, memories, buses)
+        self.names = self.slots.names
         library = Library(graph)
         self.blocks = library.blocks
         self.catalogue: Catalogue = catalogue(library.blocks)
