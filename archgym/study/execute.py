@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from archgym.errors import UnknownNameError
+from archgym.errors import ConfigError, UnknownNameError
 from archgym.simulators.batch import default_threads
 from archgym.study.definition import Study
 from archgym.study.plan import Plan, PlannedRun, plan_study
@@ -128,6 +128,8 @@ def _outcomes(study: Study, todo: list[PlannedRun], options: Options) -> Iterato
         from archgym.study.ray_executor import run_on_ray
 
         return run_on_ray(tasks, worker, options)
+    if options.scheduler:
+        raise ConfigError(f"scheduler {options.scheduler!r} needs the executor 'ray', not {executor!r}")
     return _serial(tasks, worker) if executor == "serial" else _processes(tasks, worker, jobs)
 
 

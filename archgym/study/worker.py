@@ -80,7 +80,7 @@ class StudyWorker:
     """
 
     def __init__(self, declared: tuple[Family, ...], log: str) -> None:
-        self._declared, self._log = declared, log
+        self._declared, self.log = declared, log
         self._problems: dict[ProblemKey, Problem] = {}
 
     @classmethod
@@ -88,7 +88,7 @@ class StudyWorker:
         return cls(tuple(family(id) for id in sorted({key.id for key in keys})), log)
 
     def __getstate__(self) -> tuple[tuple[Family, ...], str]:
-        return self._declared, self._log  # open problems stay in the process that opened them
+        return self._declared, self.log  # open problems stay in the process that opened them
 
     def __setstate__(self, state: tuple[tuple[Family, ...], str]) -> None:
         self.__init__(*state)  # type: ignore[misc]
@@ -107,7 +107,7 @@ class StudyWorker:
         try:
             run = self._run(task, progress)
             header = {name: run.header[name] for name in ("space", "metrics")}
-            body = pack_run(run, self._log)
+            body = pack_run(run, self.log)
         except Exception:
             return Outcome(task, time.thread_time() - began, traceback=traceback.format_exc())
         return Outcome(task, time.thread_time() - began, body, dict(run.header["spec"]), header, summarise(run))

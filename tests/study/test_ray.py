@@ -1,0 +1,75 @@
+"""Studies on a Ray cluster of several processes on this machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from archgym.study import Agents, Options, Problems, Store, run_study
+from tests.study.test_execution import SERIAL, contents
+from tests.study.toy import toy_study
+
+ray = pytest.importorskip("ray")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two processors of a real cluster; every run is done in a process of its own."""
+    from archgym.study.ray_executor import connect
+
+    yield connect("", 2)
+    ray.shutdown()
+
+
+def test_ray_makes_the_same_data_as_one_process_though_a_worker_dies(tmp_path, cluster):
+    options = {"trouble": "kill-once", "marker": str(tmp_path / "died")}
+    study = toy_study(problems=(Problems("StudyToy-v0", ("light",), ("time",), options=options),))
+    report = run_study(study, tmp_path / "ray", Options(executor="ray", bundle=2))
+    assert (tmp_path / "died").exists()
+    assert (report.ran, report.failed) == (4, 0)
+    run_study(study, tmp_path / "one", SERIAL)
+    assert contents(tmp_path / "ray") == contents(tmp_path / "one")
+
+
+@pytest.mark.slow
+def test_ray_records_failures_and_deadly_runs_and_goes_on(tmp_path, cluster):
+    problems = (
+        Problems("StudyToy-v0", ("light",), ("time",)),
+        Problems("StudyToy-v0", ("light",), ("both",), options={"trouble": "fail"}),
+        Problems("StudyToy-v0", ("heavy",), ("time",), options={"trouble": "kill"}),
+    )
+    study = toy_study(problems=problems, seeds=(0,), agents=(Agents("random"),))
+    report = run_study(study, tmp_path / "s", Options(executor="ray", bundle=3))
+    assert (report.ran, report.failed) == (1, 2)
+    store = Store(tmp_path / "s")
+    why = sorted(store.traceback(key).strip().splitlines()[-1] for key in store.failures)
+    assert why == ["RuntimeError: the toy broke", "the worker process died during this run, 2 times"]
+
+
+@pytest.mark.slow
+def test_asha_stops_runs_early_and_keeps_what_they_had(tmp_path, cluster):
+    from archgym.study import plan_study
+    from archgym.study.ray_executor import rungs
+
+    study = toy_study(
+        problems=(Problems("StudyToy-v0", ("light",), ("time",)),),
+        budget=270,
+        seeds=tuple(range(8)),
+        agents=(Agents("random", fixed={"batch_size": 5}),),
+    )
+    report = run_study(study, tmp_path / "s", Options(executor="ray", scheduler="asha"))
+    assert report.failed == 0
+    assert report.ran + report.stopped == 8
+    assert report.stopped >= 1
+    store = Store(tmp_path / "s")
+    run_study(study, tmp_path / "whole", SERIAL)
+    whole = Store(tmp_path / "whole")
+    for key in store.stopped:
+        part, full = store.run(key), whole.run(key)
+        assert not part.complete
+        assert len(part) in rungs(270)
+        assert part.designs.tolist() == full.designs[: len(part)].tolist()
+        assert part.reward.tobytes() == full.reward[: len(part)].tobytes()
+    # Stopped runs are still to do: without a scheduler the same call completes them.
+    again = run_study(study, tmp_path / "s", SERIAL)
+    assert again.ran == report.stopped
+    assert len(plan_study(study)) == len(Store(tmp_path / "s").runs) == 8
