@@ -153,22 +153,28 @@ class ChoiceEncoder:
     space: Space
 
     @cached_property
-    def widths(self) -> tuple[int, ...]:
-        return tuple(1 if p.ordered else len(p.levels) for p in self.space.parameters)
+    def widths(self) -> NDArray[np.int64]:
+        """How many numbers each parameter takes, shape (D,)."""
+        return np.where(self.space.ordered, 1, self.space.sizes)
+
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """Where each parameter's numbers begin, shape (D,)."""
+        starts: NDArray[np.int64] = np.cumsum(self.widths) - self.widths
+        return starts
 
     @property
     def size(self) -> int:
-        return sum(self.widths)
+        return int(self.widths.sum())
 
     def __call__(self, designs: Designs) -> Observation:
         """Designs, shape (B, D), possibly with `NOT_CHOSEN`, as shape (B, size)."""
-        blocks = []
-        for column, (width, size) in enumerate(zip(self.widths, self.space.sizes, strict=True)):
-            levels = designs[:, column, None]
-            blocks.append(
-                (levels + 1) / size if width == 1 and self.space.ordered[column] else levels == np.arange(size)
-            )
-        return np.concatenate(blocks, axis=1, dtype=np.float32)
+        encoded = np.zeros((len(designs), self.size), dtype=np.float32)
+        ordered = self.space.ordered
+        encoded[:, self.starts[ordered]] = (designs[:, ordered] + 1) / self.space.sizes[ordered]
+        row, column = np.nonzero((designs != NOT_CHOSEN) & ~ordered)
+        encoded[row, self.starts[column] + designs[row, column]] = 1.0
+        return encoded
 
 
 def level_table(levels: tuple[Level, ...]) -> NDArray[Any]:

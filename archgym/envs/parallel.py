@@ -121,11 +121,12 @@ class ParallelDesignEnv(ParallelEnv[str, Observation, Any]):  # type: ignore[mis
         return self.team.observer.row(self._last.metrics, self._steps / self.horizon)
 
     def _observe(self) -> dict[str, Observation]:
-        design = self._last.designs[0]
-        return self.team.observe(self._shown(), design, design if self.observe_others else None)
+        shown, own = self._shown(), self.team.encoder(self._last.designs)[0]
+        others = own if self.observe_others else None
+        return {agent: self.team.observe(agent, shown, own, others) for agent in self.agents}
 
     def _infos(self) -> dict[str, dict[str, Any]]:
-        return {agent: self.team.observer.info(self._last) for agent in self.agents}
+        return self.team.infos(self.agents, self._last)
 
     def state(self) -> Observation:
         """All there is to see, for a central critic: `DesignEnv`'s observation and everyone's last choices."""

@@ -16,7 +16,7 @@ from archgym.envs.observation import Observer
 from archgym.errors import ConfigError, MissingExtraError
 from archgym.metrics import Metric
 from archgym.problem import Evaluation
-from archgym.space import Level, Parameter
+from archgym.space import Level, Space
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 RENDER_MODES = ("ansi", "rgb_array")
 BETTER, WORSE, NEUTRAL, CHOSEN = "#2f855a", "#c53030", "#718096", "#2b6cb0"
 MOST_BARS = 12
+MOST_ROWS = 36
 MOST_TICKS = 40
 
 
@@ -112,13 +113,15 @@ def render_picture(observer: Observer, evaluation: Evaluation, row: int = 0) -> 
     except ModuleNotFoundError as error:
         raise MissingExtraError("drawing pictures", "plot") from error
     bars = _bar_metrics(observer)
-    height = 1.5 + 0.27 * max(len(bars), len(observer.problem.space), 4)
+    shown = _shown_parameters(observer.problem.space, evaluation.designs[row])
+    lines = max(len(bars), len(shown), 4)
+    height = 1.5 + 0.27 * lines
     with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(11, height), dpi=100, layout="constrained")
         canvas = FigureCanvasAgg(figure)
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
-        _draw_metrics(left, observer, evaluation, row, bars)
-        _draw_levels(right, observer.problem.space.parameters, evaluation.designs[row])
+        _draw_metrics(left, observer, evaluation, row, bars, lines)
+        _draw_levels(right, observer.problem.space, shown, evaluation.designs[row], lines)
         reward = f"reward {evaluation.reward[row]:.4g} (default {observer.default.reward[0]:.4g})"
         figure.suptitle(f"{_title(observer)}\n{reward}", fontsize=10)
         canvas.draw()  # type: ignore[no-untyped-call]
@@ -134,7 +137,9 @@ def _bar_metrics(observer: Observer) -> list[Metric]:
     return [*first, *rest][:MOST_BARS]
 
 
-def _draw_metrics(axes: Axes, observer: Observer, evaluation: Evaluation, row: int, bars: list[Metric]) -> None:
+def _draw_metrics(
+    axes: Axes, observer: Observer, evaluation: Evaluation, row: int, bars: list[Metric], lines: int
+) -> None:
     axes.set_title("metrics relative to the default design (= 1)", fontsize=9, loc="left")
     if not evaluation.metrics.feasible[row] or not bars:
         reason = textwrap.fill(f"infeasible: {evaluation.metrics.reasons[row]}", 48) if bars else "no metric to show"
@@ -153,38 +158,50 @@ def _draw_metrics(axes: Axes, observer: Observer, evaluation: Evaluation, row: i
         axes.text(
             value + math.copysign(0.03 * reach, value), place, label, va="center", ha="left" if value >= 0 else "right"
         )
-    axes.axvline(0, color="black", linewidth=0.8)
+    axes.vlines(0, -0.5, len(bars) - 0.5, color="black", linewidth=0.8)
+    axes.text(0, len(bars) - 0.2, "◀ smaller | larger ▶ (log scale; green: better)", ha="center", va="center")
     axes.set_xlim(-1.45 * reach, 1.45 * reach)
-    axes.set_xlabel("◀ smaller | larger ▶ (log scale; green: better)")
-    _bare(axes, [metric.name for metric in bars])
+    _bare(axes, [metric.name for metric in bars], lines)
 
 
-def _draw_levels(axes: Axes, parameters: tuple[Parameter, ...], design: NDArray[np.int64]) -> None:
-    axes.set_title("levels chosen (hollow: default)", fontsize=9, loc="left")
-    names, values = [], []
-    for place, (parameter, level) in enumerate(zip(parameters, design, strict=True)):
-        count = len(parameter.levels)
-        default = parameter.index(parameter.default)
-        at = [(number + 0.5) / count for number in range(count)]
-        axes.plot([0, 1], [place, place], color="#e2e8f0", linewidth=5, solid_capstyle="round", zorder=1)
-        if count <= MOST_TICKS:
-            axes.plot(at, [place] * count, "|", color="#a0aec0", markersize=7, zorder=2)
-        axes.plot(at[default], place, "o", markerfacecolor="white", markeredgecolor=NEUTRAL, markersize=9, zorder=3)
-        axes.plot(at[int(level)], place, "o", color=CHOSEN, markersize=6, zorder=4)
-        names.append(_labelled(parameter.name, parameter.unit))
-        values.append(_level(parameter.levels[int(level)]))
+def _shown_parameters(space: Space, design: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Columns whose levels are drawn: all if they fit, else those changed from the default first; in order."""
+    if len(space) <= MOST_ROWS:
+        return np.arange(len(space))
+    changed_first = np.argsort(design == space.default, kind="stable")
+    return np.sort(changed_first[:MOST_ROWS])
+
+
+def _draw_levels(axes: Axes, space: Space, shown: NDArray[np.int64], design: NDArray[np.int64], lines: int) -> None:
+    part = f"{len(shown)} of {len(space)} shown; " if len(shown) < len(space) else ""
+    axes.set_title(f"levels chosen ({part}hollow: default)", fontsize=9, loc="left")
+    places, sizes = np.arange(len(shown)), space.sizes[shown]
+    few = sizes <= MOST_TICKS
+    ticks = [
+        ((level + 0.5) / size, place)
+        for place, size in zip(places[few], sizes[few], strict=True)
+        for level in range(size)
+    ]
+    axes.hlines(places, 0, 1, color="#e2e8f0", linewidth=5, capstyle="round", zorder=1)
+    if ticks:
+        axes.plot(*zip(*ticks, strict=True), "|", color="#a0aec0", markersize=7, zorder=2)
+    default, chosen = space.to_unit(space.default)[0, shown], space.to_unit(design)[0, shown]
+    axes.plot(default, places, "o", markerfacecolor="white", markeredgecolor=NEUTRAL, markersize=9, zorder=3)
+    axes.plot(chosen, places, "o", color=CHOSEN, markersize=6, zorder=4)
+    parameters = [space.parameters[column] for column in shown]
     axes.set_xlim(-0.02, 1.02)
-    _bare(axes, names)
+    _bare(axes, [_labelled(parameter.name, parameter.unit) for parameter in parameters], lines)
     right = axes.secondary_yaxis("right")
+    values = [_level(p.levels[int(level)]) for p, level in zip(parameters, design[shown], strict=True)]
     right.set_yticks(range(len(values)), values)
     right.tick_params(length=0)
     right.spines["right"].set_visible(False)
 
 
-def _bare(axes: Axes, labels: list[str]) -> None:
+def _bare(axes: Axes, labels: list[str], lines: int) -> None:
     """One labelled line an entry, the first on top, and no frame."""
     axes.set_yticks(range(len(labels)), labels)
-    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.set_ylim(lines - 0.4, -0.6)
     axes.set_xticks([])
     axes.tick_params(length=0)
     for side in ("left", "bottom"):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from archgym.envs.observation import NOT_CHOSEN, ChoiceEncoder, Observation, Observer
 from archgym.envs.split import Split, split_parameters
 from archgym.errors import DesignError
-from archgym.problem import Problem
+from archgym.problem import Evaluation, Problem
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,9 @@ class Team:
     @cached_property
     def _blocks(self) -> dict[str, NDArray[np.int64]]:
         """Positions of each agent's own choices within an encoded design."""
-        ends = np.cumsum(self.encoder.widths)
-        starts = ends - np.array(self.encoder.widths)
+        starts, widths = self.encoder.starts, self.encoder.widths
         return {
-            agent: np.concatenate([np.arange(starts[column], ends[column]) for column in columns])
+            agent: np.concatenate([starts[column] + np.arange(widths[column]) for column in columns])
             for agent, columns in self.columns.items()
         }
 
@@ -98,15 +97,25 @@ class Team:
     def nothing_chosen(self) -> NDArray[np.int64]:
         return np.full(len(self.problem.space), NOT_CHOSEN, dtype=np.int64)
 
-    def observe(
-        self, shown: Observation, own: NDArray[np.int64], others: NDArray[np.int64] | None = None
-    ) -> dict[str, Observation]:
-        """Each agent's observation: ``shown`` by the observer, its own choices in ``own``, all choices in ``others``."""
-        encoded = self.encoder(own[None])[0]
-        tail = () if others is None else (self.encoder(others[None])[0],)
-        seen = {}
-        for agent, block in self._blocks.items():
-            padded = np.zeros(self.own_size, dtype=np.float32)
-            padded[: len(block)] = encoded[block]
-            seen[agent] = np.concatenate([shown, padded, *tail])
+    def observe(self, agent: str, shown: Observation, own: Observation, others: Observation | None) -> Observation:
+        """What one agent sees.
+
+        Args:
+            shown: the observer's row.
+            own: an encoded design, from which the agent sees its own choices.
+            others: an encoded design, of which it sees everything, if given.
+        """
+        block = self._blocks[agent]
+        start = len(shown)
+        size = start + self.own_size + (0 if others is None else len(others))
+        seen = np.zeros(size, dtype=np.float32)
+        seen[:start] = shown
+        seen[start : start + len(block)] = own[block]
+        if others is not None:
+            seen[start + self.own_size :] = others
         return seen
+
+    def infos(self, agents: list[str], evaluation: Evaluation) -> dict[str, dict[str, Any]]:
+        """What every agent is told of an evaluation: the same, in dictionaries of their own."""
+        info = self.observer.info(evaluation)
+        return {agent: info | {key: dict(info[key]) for key in ("metrics", "design")} for agent in agents}

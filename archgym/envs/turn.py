@@ -83,7 +83,8 @@ class TurnDesignEnv(AECEnv[str, Observation, Any]):  # type: ignore[misc]
     def _tell(self) -> None:
         """Work out what agents see of the last design, once a round."""
         self._shown = self.team.observer.row(self._last.metrics, self._rounds / self.horizon)
-        self.infos = {agent: self.team.observer.info(self._last) for agent in self.agents}
+        self._own = self.team.encoder(self._last.designs)[0]
+        self.infos = self.team.infos(self.agents, self._last)
 
     def step(self, action: Any) -> None:
         """Take the action of the agent in turn; at the end of a round, evaluate the joint design.
@@ -115,7 +116,7 @@ class TurnDesignEnv(AECEnv[str, Observation, Any]):  # type: ignore[misc]
 
     def observe(self, agent: str) -> Observation:
         """What ``agent`` sees now."""
-        return self.team.observe(self._shown, self._last.designs[0], self._design)[agent]
+        return self.team.observe(agent, self._shown, self._own, self.team.encoder(self._design[None])[0])
 
     def state(self) -> Observation:
         """All there is to see, for a central critic: `DesignEnv`'s observation and this round's choices so far."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from archgym.testing.law import LawViolation
 from archgym.testing.objective import check_objective
 from archgym.testing.problem import check_evaluation, check_problem
-from archgym.testing.simulator import check_simulator, check_workload
+from archgym.testing.simulator import check_simulator, check_workload, sample_designs
 from archgym.testing.space import check_space
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ __all__ = [
     "check_turn_env",
     "check_vector_env",
     "check_workload",
+    "sample_designs",
 ]
 
 _LATER = {
