@@ -6,7 +6,8 @@ A batch holds B designs of one task graph as slots: N block slots, L link slots;
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -218,13 +219,19 @@ class Scratch(NamedTuple):
     share: Floats  # (N,)
 
 
-def scratch(sizes: Sizes) -> Scratch:
+_PER_TASK = {
+    "missing", "unread", "finished", "rank", "running", "waiting", "fresh", "spare", "left", "rate", "limiter", "done"
+}  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def _layout(sizes: Sizes) -> tuple[tuple[tuple[int, ...], type], ...]:
+    """Shape and type of each array of a `Scratch`."""
     blocks, tasks = sizes.blocks, sizes.tasks
     hops = 2 * sizes.edges * blocks + 1
-    turns = (2 * sizes.links + blocks) ** 2 + 1  # the sum of squared degrees is below the square of the sum
-    turns = min(turns, 2 * sizes.links * (blocks + 1) + 1)
+    turns = 2 * sizes.links * (min(2 * sizes.links, blocks) + 1) + 1  # no less than the sum of squared degrees
     records = (tasks + 2) * min(blocks, tasks) + 1
-    shapes: dict[str, tuple[int, ...]] = {
+    special: dict[str, tuple[int, ...]] = {
         "neighbour": (2 * sizes.links + 1,),
         "hop_start": (2 * tasks + 1,),
         "pipe_units": (2, 2 * blocks),
@@ -235,10 +242,14 @@ def scratch(sizes: Sizes) -> Scratch:
         "phase_J": (tasks + 2,),
         "record_start": (tasks + 3,),
     }
-    per_task = {"missing", "unread", "finished", "rank", "running", "waiting", "fresh", "spare", "left", "rate", "limiter", "done"}
-    arrays: dict[str, Any] = {}
+    found = []
     for name, kind in Scratch.__annotations__.items():
         usual = (hops,) if name.startswith("hop") else (records,) if name.startswith("record") else (blocks + 1,)
-        shape = shapes.get(name, (tasks,) if name in per_task else usual)
-        arrays[name] = np.zeros(shape, dtype=np.float64 if "Floats" in str(kind) else np.int64)
-    return Scratch(**arrays)
+        shape = special.get(name, (tasks,) if name in _PER_TASK else usual)
+        found.append((shape, np.float64 if "Floats" in str(kind) else np.int64))
+    return tuple(found)
+
+
+def scratch(sizes: Sizes) -> Scratch:
+    """Working memory for one thread."""
+    return Scratch(*(np.zeros(shape, dtype=kind) for shape, kind in _layout(sizes)))

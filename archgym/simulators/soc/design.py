@@ -183,3 +183,23 @@ def pack(designs: Sequence[Design]) -> tuple[Catalogue, Batch]:
         np.array([design.order for design in designs], dtype=np.int64),
     )
     return catalogue(tuple(numbers)), batch
+
+
+def named_design(graph: TaskGraph, names: Sequence[str], blocks: Sequence[Block], batch: Batch, row: int) -> Design:
+    """One row of a batch by name; empty slots are left out.
+
+    Args:
+        names: of the batch's block slots.
+        blocks: of the batch's catalogue.
+    """
+    used = [slot for slot in range(batch.block.shape[1]) if batch.block[row, slot] >= 0]
+    place = {slot: position for position, slot in enumerate(used)}
+    return Design(
+        graph,
+        tuple(names[slot] for slot in used),
+        tuple(blocks[int(batch.block[row, slot])] for slot in used),
+        tuple((place[int(a)], place[int(b)]) for a, b in batch.link[row] if a >= 0),
+        tuple(place[int(slot)] for slot in batch.pe[row]),
+        tuple(place[int(slot)] for slot in batch.memory[row]),
+        tuple(map(int, batch.order[row])),
+    )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archgym.simulators.soc.arrays import Batch, Catalogue, Ints, catalogue
-from archgym.simulators.soc.design import Design
+from archgym.simulators.soc.design import Design, named_design
 from archgym.simulators.soc.library import BUS, CLOCKS, DRAM, accelerator_block, core_block, transport_block
 from archgym.simulators.soc.space import INTERCONNECT, MAPPING, MEMORIES, PROCESSING, accelerated
 from archgym.simulators.soc.taskgraph import TaskGraph
@@ -120,14 +120,4 @@ class LimitedTemplate:
 
     def design(self, batch: Batch, row: int = 0) -> Design:
         """One row of a batch by name."""
-        shown = [slot for slot in range(3 * SLOTS) if batch.block[row, slot] >= 0]
-        place = {slot: position for position, slot in enumerate(shown)}
-        return Design(
-            self.graph,
-            tuple(self.names[slot] for slot in shown),
-            tuple(self.blocks[int(batch.block[row, slot])] for slot in shown),
-            tuple((place[int(a)], place[int(b)]) for a, b in batch.link[row] if a >= 0),
-            tuple(place[int(slot)] for slot in batch.pe[row]),
-            tuple(place[int(slot)] for slot in batch.memory[row]),
-            tuple(map(int, batch.order[row])),
-        )
+        return named_design(self.graph, self.names, self.blocks, batch, row)

@@ -166,7 +166,7 @@ def _wrapped(name: str, width: int = 15) -> str:
     """A long name on two lines, broken before a capital or after an underscore where there is one."""
     if len(name) <= width:
         return name
-    breaks = [n for n in range(3, width + 1) if name[n - 1] == "_" or name[n - 1 : n + 1].istitle()]
+    breaks = [n for n in range(3, width + 1) if name[n - 1] == "_" or (name[n - 1].islower() and name[n].isupper())]
     place = max(breaks, default=width)
     return f"{name[:place]}\n{_cut(name[place:], width)}"
 

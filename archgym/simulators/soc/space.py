@@ -6,13 +6,11 @@ and blocks that nothing uses are left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from archgym.errors import ConfigError
 from archgym.simulators.soc.arrays import Batch, Catalogue, Ints, catalogue
-from archgym.simulators.soc.design import Design
+from archgym.simulators.soc.design import Design, named_design
 from archgym.simulators.soc.library import (
     BUS,
     CLOCKS,
@@ -35,11 +33,6 @@ LARGEST = 16
 def accelerated(graph: TaskGraph) -> list[int]:
     """The tasks that have an accelerator."""
     return [number for number, task in enumerate(graph.tasks) if task.accelerators]
-
-
-def writers(graph: TaskGraph) -> list[int]:
-    """The tasks that hand data on."""
-    return [number for number in range(len(graph)) if graph.children[number]]
 
 
 def template_space(graph: TaskGraph, cores: int, memories: int, buses: int) -> Space:
@@ -101,139 +94,110 @@ def _transport(name: str, group: str) -> list[Parameter]:
     ]
 
 
-@dataclass(frozen=True)
-class Slots:
-    """Where the blocks of a template are in a batch: cores, memories, buses, then accelerators by task."""
-
-    graph: TaskGraph
-    cores: int
-    memories: int
-    buses: int
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        own = [f"{self.graph.tasks[number].name}.accelerator" for number in accelerated(self.graph)]
-        counts = (("core", self.cores), ("memory", self.memories), ("bus", self.buses))
-        return (*(f"{kind}_{number}" for kind, count in counts for number in range(count)), *own)
-
-    @property
-    def first_bus(self) -> int:
-        return self.cores + self.memories
-
-    @property
-    def first_accelerator(self) -> int:
-        return self.first_bus + self.buses
-
-
 class Template:
-    """Decodes designs of a `template_space`; its catalogue is the whole library."""
+    """Decodes designs of a `template_space`; its catalogue is the whole library.
+
+    Block slots are cores, memories, buses, then accelerators by task. Tables of columns and catalogue numbers are
+    made once, so that decoding takes a fixed number of array operations.
+    """
 
     def __init__(self, graph: TaskGraph, cores: int, memories: int, buses: int) -> None:
         self.graph = graph
         self.space = template_space(graph, cores, memories, buses)
-        self.slots = Slots(graph, cores, memories, buses)
-        self.names = self.slots.names
+        self.cores, self.memories, self.buses = cores, memories, buses
+        self.own = accelerated(graph)
+        counts = (("core", cores), ("memory", memories), ("bus", buses))
+        plain = [f"{kind}_{number}" for kind, count in counts for number in range(count)]
+        self.names = (*plain, *(f"{graph.tasks[number].name}.accelerator" for number in self.own))
         library = Library(graph)
         self.blocks = library.blocks
         self.catalogue: Catalogue = catalogue(library.blocks)
-        self._column = {name: column for column, name in enumerate(self.space.names)}
-        self._transport = {
-            kind: np.array([[library.number[transport_block(kind, w, c).name] for c in CLOCKS] for w in range(len(WIDTHS))])
-            for kind in (SRAM, DRAM, BUS)
-        }
-        self._own: dict[int, Ints] = {}
-        for number in accelerated(graph):
-            task = graph.tasks[number]
-            self._own[number] = np.array(
-                [
-                    [
-                        [library.number[accelerator_block(number, task, kind, unroll, clock).name] for clock in CLOCKS]
-                        for unroll in unrollings(task.iterations)
-                    ]
-                    for kind in task.accelerators
-                ]
-            )
+        self._set_columns()
+        self._set_numbers(library)
 
-    def _level(self, designs: Designs, name: str) -> Ints:
-        """Levels of a parameter, or 0 where there is nothing to choose."""
-        column = self._column.get(name)
-        return designs[:, column] if column is not None else np.zeros(len(designs), dtype=np.int64)
+    def _columns(self, names: list[str]) -> Ints:
+        """Columns of parameters; where there is nothing to choose, the column of zeros behind the last one."""
+        place = {name: column for column, name in enumerate(self.space.names)}
+        return np.array([place.get(name, len(place)) for name in names], dtype=np.int64)
+
+    def _set_columns(self) -> None:
+        tasks = [task.name for task in self.graph.tasks]
+        own = [tasks[number] for number in self.own]
+        self._runs_on = self._columns([f"{name}.runs_on" for name in tasks])
+        self._memory = self._columns([f"{name}.memory" for name in tasks])
+        self._choices = [self._columns([f"{name}.{what}" for name in own]) for what in ("accelerator", "unroll", "clock_MHz")]
+        memories, buses = ([f"{kind}_{n}" for n in range(count)] for kind, count in (("memory", self.memories), ("bus", self.buses)))
+        self._memory_choices = [self._columns([f"{name}.{what}" for name in memories]) for what in ("kind", "width_bytes", "clock_MHz")]
+        self._bus_choices = [self._columns([f"{name}.{what}" for name in buses]) for what in ("width_bytes", "clock_MHz")]
+        self._parent = self._columns([f"{name}.parent" for name in buses])
+        self._hung = np.array([slot for slot, name in enumerate(self.names) if not name.startswith("bus_")], dtype=np.int64)
+        self._bus = self._columns([f"{self.names[slot]}.bus" for slot in self._hung])
+        self._source = np.array([source for source, _, _ in self.graph.edges], dtype=np.int64)
+
+    def _set_numbers(self, library: Library) -> None:
+        """Catalogue numbers by technology, width and clock, and by accelerator, unrolling and clock."""
+
+        def numbers(kind: int) -> list[list[int]]:
+            return [[library.number[transport_block(kind, w, c).name] for c in CLOCKS] for w in range(len(WIDTHS))]
+
+        self._memory_number = np.array([numbers(DRAM), numbers(SRAM)], dtype=np.int64)
+        self._bus_number = np.array(numbers(BUS), dtype=np.int64)
+        tasks = [self.graph.tasks[number] for number in self.own]
+        kinds = max((len(task.accelerators) for task in tasks), default=1)
+        deepest = max((len(unrollings(task.iterations)) for task in tasks), default=1)
+        self._own_number = np.zeros((len(tasks), kinds, deepest, len(CLOCKS)), dtype=np.int64)
+        for place, (number, task) in enumerate(zip(self.own, tasks, strict=True)):
+            for kind, accelerator in enumerate(task.accelerators):
+                for step, unroll in enumerate(unrollings(task.iterations)):
+                    names = [accelerator_block(number, task, accelerator, unroll, clock).name for clock in CLOCKS]
+                    self._own_number[place, kind, step] = [library.number[name] for name in names]
+        self._own_slot = np.zeros(len(self.graph), dtype=np.int64)
+        self._own_slot[self.own] = self.cores + self.memories + self.buses + np.arange(len(self.own))
 
     def batch(self, designs: Designs) -> Batch:
         """Designs of shape (B, D) as block and link slots."""
-        slots, graph = self.slots, self.graph
         rows = len(designs)
-        names = slots.names
-        block = np.full((rows, len(names)), -1, dtype=np.int64)
-        pe = np.zeros((rows, len(graph)), dtype=np.int64)
-        own = {number: slots.first_accelerator + place for place, number in enumerate(accelerated(graph))}
-        for number, task in enumerate(graph.tasks):
-            where = self._level(designs, f"{task.name}.runs_on")
-            pe[:, number] = np.where(where < slots.cores, where, own.get(number, 0))
-            if number in own:
-                unroll, clock = self._level(designs, f"{task.name}.unroll"), self._level(designs, f"{task.name}.clock_MHz")
-                kind = self._level(designs, f"{task.name}.accelerator")
-                chosen = self._own[number][kind, unroll, clock]
-                block[:, own[number]] = np.where(where == slots.cores, chosen, -1)
-        for core in range(slots.cores):
-            block[:, core] = np.where((pe == core).any(axis=1), 0, -1)
-        holder = {number: self._level(designs, f"{graph.tasks[number].name}.memory") for number in writers(graph)}
-        memory = np.zeros((rows, len(graph.edges)), dtype=np.int64)
-        for edge, (source, _, _) in enumerate(graph.edges):
-            memory[:, edge] = slots.cores + holder[source]
-        for number in range(slots.memories):
-            name, slot = f"memory_{number}", slots.cores + number
-            width, clock = self._level(designs, f"{name}.width_bytes"), self._level(designs, f"{name}.clock_MHz")
-            sram = self._level(designs, f"{name}.kind") == 1
-            chosen = np.where(sram, self._transport[SRAM][width, clock], self._transport[DRAM][width, clock])
-            block[:, slot] = np.where((memory == slot).any(axis=1), chosen, -1)
-        link = self._hang(designs, block)
-        order = np.tile(np.arange(len(graph), dtype=np.int64), (rows, 1))
+        levels = np.concatenate([designs, np.zeros((rows, 1), dtype=np.int64)], axis=1)
+        block = np.full((rows, len(self.names)), -1, dtype=np.int64)
+        runs_on = levels[:, self._runs_on]
+        pe = np.where(runs_on < self.cores, runs_on, self._own_slot)
+        memory = self.cores + levels[:, self._memory][:, self._source]
+        kind, unroll, clock = (levels[:, columns] for columns in self._choices)
+        chosen = self._own_number[np.arange(len(self.own)), kind, unroll, clock]
+        first = self.cores + self.memories + self.buses
+        block[:, first:] = np.where(runs_on[:, self.own] == self.cores, chosen, -1)
+        used = (pe[:, :, None] == np.arange(self.cores)).any(axis=1)
+        block[:, : self.cores] = np.where(used, 0, -1)
+        kind, width, clock = (levels[:, columns] for columns in self._memory_choices)
+        used = (memory[:, :, None] == self.cores + np.arange(self.memories)).any(axis=1)
+        block[:, self.cores : self.cores + self.memories] = np.where(used, self._memory_number[kind, width, clock], -1)
+        link = self._hang(levels, block)
+        order = np.tile(np.arange(len(self.graph), dtype=np.int64), (rows, 1))
         return Batch(block, link, pe, memory, order)
 
-    def _hang(self, designs: Designs, block: Ints) -> Ints:
+    def _hang(self, levels: Designs, block: Ints) -> Ints:
         """Links of the used blocks; puts the buses that they need into ``block``."""
-        slots, rows = self.slots, len(designs)
-        names = slots.names
-        link = np.full((rows, len(names), 2), -1, dtype=np.int64)
-        below = np.zeros((rows, slots.buses), dtype=np.int64)  # used blocks on a bus or on the buses under it
-        here = np.zeros_like(below)
+        rows, first = len(levels), self.cores + self.memories
         everyone = np.arange(rows)
-        for slot, name in enumerate(names):
-            if slots.first_bus <= slot < slots.first_accelerator:
-                continue
-            bus, used = self._level(designs, f"{name}.bus"), block[:, slot] >= 0
-            here[everyone, bus] += used
-            link[:, slot, 0] = np.where(used, slot, -1)
-            link[:, slot, 1] = np.where(used, slots.first_bus + bus, -1)
-        below += here
-        total = here.sum(axis=1)
-        needed = here > 0
-        for number in range(slots.buses - 1, 0, -1):
-            parent = self._level(designs, f"bus_{number}.parent")
-            below[everyone, parent] += below[:, number]
+        bus, used = levels[:, self._bus], block[:, self._hung] >= 0
+        parent = levels[:, self._parent]
+        link = np.full((rows, len(self.names), 2), -1, dtype=np.int64)
+        link[:, self._hung, 0] = np.where(used, self._hung, -1)
+        link[:, self._hung, 1] = np.where(used, first + bus, -1)
+        here = (used[:, :, None] & (bus[:, :, None] == np.arange(self.buses))).sum(axis=1)
+        total, below, needed = here.sum(axis=1), here.copy(), here > 0
+        for number in range(self.buses - 1, 0, -1):
+            up = parent[:, number]
+            below[everyone, up] += below[:, number]  # used blocks on a bus or on the buses under it
             through = (below[:, number] > 0) & (below[:, number] < total)
             needed[:, number] |= through
-            needed[everyone, parent] |= through
-            slot = slots.first_bus + number
-            link[:, slot, 0] = np.where(through, slot, -1)
-            link[:, slot, 1] = np.where(through, slots.first_bus + parent, -1)
-        for number in range(slots.buses):
-            name = f"bus_{number}"
-            width, clock = self._level(designs, f"{name}.width_bytes"), self._level(designs, f"{name}.clock_MHz")
-            block[:, slots.first_bus + number] = np.where(needed[:, number], self._transport[BUS][width, clock], -1)
+            needed[everyone, up] |= through
+            link[:, first + number, 0] = np.where(through, first + number, -1)
+            link[:, first + number, 1] = np.where(through, first + up, -1)
+        width, clock = (levels[:, columns] for columns in self._bus_choices)
+        block[:, first : first + self.buses] = np.where(needed, self._bus_number[width, clock], -1)
         return link
 
     def design(self, batch: Batch, row: int = 0) -> Design:
         """One row of a batch by name."""
-        used = [slot for slot in range(batch.block.shape[1]) if batch.block[row, slot] >= 0]
-        place = {slot: position for position, slot in enumerate(used)}
-        return Design(
-            self.graph,
-            tuple(self.slots.names[slot] for slot in used),
-            tuple(self.blocks[int(batch.block[row, slot])] for slot in used),
-            tuple((place[int(a)], place[int(b)]) for a, b in batch.link[row] if a >= 0),
-            tuple(place[int(slot)] for slot in batch.pe[row]),
-            tuple(place[int(slot)] for slot in batch.memory[row]),
-            tuple(map(int, batch.order[row])),
-        )
+        return named_design(self.graph, self.names, self.blocks, batch, row)

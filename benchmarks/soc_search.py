@@ -1,0 +1,95 @@
+"""Evaluations until a SoC meets its budgets, by agent: ``python benchmarks/soc_search.py [--budget N] [--seeds N]``.
+
+FARSI's own search needed 71, 71 and 72 evaluations (one run each). The problem is ``SoCEnv-v0`` with objective
+``budgets``; every agent starts without knowledge of it, the bottleneck agent from the default design, as FARSI does.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from archgym.agents import BUILT_IN, make_agent
+from archgym.agents.bottleneck import BottleneckSearch
+from archgym.problem import Problem
+from archgym.simulators.soc import OBJECTIVES
+from archgym.simulators.soc.simulator import make_soc
+from archgym.simulators.soc.workloads import SOURCE
+
+FARSI = {"audio_decoder": 71, "hpvm_cava": 71, "edge_detection": 72}
+TOGETHER = "audio_decoder+hpvm_cava+edge_detection"
+AGENTS = ("bottleneck", "random", "ga", "aco")
+
+
+def problem_for(workload: str, fidelity: str) -> Problem:
+    work = SOURCE.load(workload)
+    return Problem("SoCEnv-v0", make_soc(work, fidelity), work, "budgets", OBJECTIVES["budgets"])
+
+
+class Solved(Exception):
+    """All budgets are met."""
+
+
+class Counter:
+    """Counts evaluations and stops an agent at the first design that meets all budgets."""
+
+    def __init__(self, problem: Problem, budget: int) -> None:
+        self.problem, self.space, self.remaining, self.best, self.found = problem, problem.space, budget, 0.0, 0
+        self.used = 0
+
+    def __call__(self, designs):
+        evaluation = self.problem.evaluate(designs[: self.remaining])
+        met = np.flatnonzero(evaluation.reward >= 1.0)
+        self.best = max(self.best, float(evaluation.reward.max()))
+        if len(met):
+            self.used += int(met[0]) + 1
+            raise Solved
+        self.used += len(evaluation)
+        self.remaining -= len(evaluation)
+        return evaluation
+
+
+def evaluations(problem: Problem, agent: str, seed: int, budget: int) -> tuple[float, float]:
+    """Evaluations used (infinite if the budget did not suffice) and the best reward."""
+    if agent == "bottleneck":
+        searcher = BottleneckSearch(problem.space, seed)
+    else:
+        searcher = make_agent(agent, problem.space, seed)
+    counter = Counter(problem, budget)
+    try:
+        searcher.run(counter)
+    except Solved:
+        return counter.used, 1.0
+    return np.inf, counter.best
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--budget", type=int, default=5000)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--fidelity", default="physical", choices=("physical", "farsi"))
+    options = parser.parse_args()
+    print("share of 10,000 uniform designs that are feasible, and that meet all budgets")
+    for workload in (*FARSI, TOGETHER):
+        problem = problem_for(workload, options.fidelity)
+        found = problem.evaluate(problem.space.sample(np.random.default_rng(0), 10_000))
+        print(f"  {workload:<40} {found.metrics.feasible.mean():.4f}  {(found.reward >= 1).mean():.4f}")
+    print(f"\nevaluations until all budgets are met: median (least, most) of {options.seeds} seeds, at most {options.budget}")
+    for workload in (*FARSI, TOGETHER):
+        problem = problem_for(workload, options.fidelity)
+        print(f"{workload}: FARSI's own search {FARSI.get(workload, 'not measured')}")
+        for agent in AGENTS:
+            if agent not in BUILT_IN and agent != "bottleneck":
+                continue
+            runs = [evaluations(problem, agent, seed, options.budget) for seed in range(options.seeds)]
+            used = sorted(count for count, _ in runs)
+            solved = sum(np.isfinite(used))
+            median = (used[(len(used) - 1) // 2] + used[len(used) // 2]) / 2
+            text = f"{median:.0f} ({used[0]:.0f}, {used[-1]:.0f})" if solved else "never"
+            best = f", best rewards {min(b for _, b in runs):.3f} to {max(b for _, b in runs):.3f}" if solved < len(runs) else ""
+            print(f"  {agent:<11} {text:<24} met in {solved} of {len(runs)}{best}")
+
+
+if __name__ == "__main__":
+    main()
