@@ -14,7 +14,7 @@ from archgym.agents import BUILT_IN, make_agent
 from archgym.agents.bottleneck import BottleneckSearch
 from archgym.problem import Problem
 from archgym.simulators.soc import OBJECTIVES
-from archgym.simulators.soc.simulator import make_soc
+from archgym.simulators.soc.simulator import make_limited, make_soc
 from archgym.simulators.soc.workloads import SOURCE
 
 FARSI = {"audio_decoder": 71, "hpvm_cava": 71, "edge_detection": 72}
@@ -64,12 +64,25 @@ def evaluations(problem: Problem, agent: str, seed: int, budget: int) -> tuple[f
     return np.inf, counter.best
 
 
+def show_limited() -> None:
+    """Feasible share and best reward of 100,000 uniform designs of ``SoCLimitedEnv-v0``."""
+    for workload in FARSI:
+        work = SOURCE.load(workload)
+        problem = Problem("SoCLimitedEnv-v0", make_limited(work), work, "budgets", OBJECTIVES["budgets"])
+        found = problem.evaluate(problem.space.sample(np.random.default_rng(0), 100_000))
+        print(f"{workload:<16} feasible {found.metrics.feasible.mean():.4%}, best reward {found.reward.max():.4f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--budget", type=int, default=5000)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--fidelity", default="physical", choices=("physical", "farsi"))
+    parser.add_argument("--limited", action="store_true", help="only show how much of ArchGym's own space is feasible")
     options = parser.parse_args()
+    if options.limited:
+        show_limited()
+        return
     print("share of 10,000 uniform designs that are feasible, and that meet all budgets")
     for workload in (*FARSI, TOGETHER):
         problem = problem_for(workload, options.fidelity)
