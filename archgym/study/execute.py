@@ -85,6 +85,8 @@ def run_study(
     options = options or Options()
     if options.executor not in EXECUTORS:
         raise UnknownNameError("executor", options.executor, EXECUTORS)
+    if options.scheduler and options.executor != "ray":
+        raise ConfigError(f"scheduler {options.scheduler!r} needs the executor 'ray', not {options.executor!r}")
     study.check_size(options.allow_runs)
     store = Store(directory)
     store.claim(study, options.extend)
@@ -128,8 +130,6 @@ def _outcomes(study: Study, todo: list[PlannedRun], options: Options) -> Iterato
         from archgym.study.ray_executor import run_on_ray
 
         return run_on_ray(tasks, worker, options)
-    if options.scheduler:
-        raise ConfigError(f"scheduler {options.scheduler!r} needs the executor 'ray', not {executor!r}")
     return _serial(tasks, worker) if executor == "serial" else _processes(tasks, worker, jobs)
 
 
