@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 #: name -> (module, class, extra that brings its dependencies; "" if the base install has them)
 BUILT_IN: dict[str, tuple[str, str, str]] = {
     "random": ("archgym.agents.random", "RandomSearch", ""),
+    "walker": ("archgym.agents.walker", "RandomWalker", ""),
+    "grid": ("archgym.agents.grid", "GridSearch", ""),
+    "hillclimb": ("archgym.agents.hillclimb", "HillClimb", ""),
+    "annealing": ("archgym.agents.annealing", "Annealing", ""),
     "ga": ("archgym.agents.genetic", "GeneticAlgorithm", ""),
+    "mappo": ("archgym.agents.marl", "MultiAgentPPO", "rl"),
+    "coma": ("archgym.agents.marl", "CounterfactualPPO", "rl"),
+    "bandits": ("archgym.agents.marl", "BanditTeam", ""),
+    "bottleneck": ("archgym.agents.bottleneck", "BottleneckSearch", ""),
+    "nsga2": ("archgym.agents.nsga2", "NSGA2", ""),
+    "aco": ("archgym.agents.ant", "AntColony", ""),
 }
 
 

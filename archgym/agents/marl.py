@@ -1,0 +1,216 @@
+"""Multi-agent reinforcement learning: one agent a parameter (or subsystem), all acting at once for one team reward.
+
+A design is one step: the agents' joint action is evaluated, and each agent learns from the same evaluation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archgym.agents.base import Agent, Hyperparameters, hyper
+from archgym.errors import ConfigError
+from archgym.problem import Evaluation
+from archgym.space import Designs, Space
+
+_MOST_JOINT_ACTIONS = 512
+
+
+@dataclass(frozen=True)
+class MultiAgentHyperparameters(Hyperparameters):
+    split: str = hyper(
+        "parameter", "who decides what: one agent a parameter, or a named subsystem", choices=("parameter", "group")
+    )
+    shared: bool = hyper(False, "one policy for all agents, told which agent it is, instead of one each")
+    critic: str = hyper(
+        "central", "what the critic sees: the team's state, or each agent its own", choices=("central", "own")
+    )
+    batch_size: int = hyper(16, "designs evaluated before the agents learn", 2, 4096)
+    learning_rate: float = hyper(0.15, "step size of the policies", 1e-5, 1.0)
+    critic_rate: float = hyper(0.02, "step size of the critic", 1e-5, 1.0)
+    clip: float = hyper(0.3, "how far a policy may move in one update", 0.01, 1.0)
+    epochs: int = hyper(4, "passes over a batch", 1, 64)
+    entropy: float = hyper(0.003, "reward for staying undecided", 0.0, 1.0)
+    hidden: int = hyper(0, "width of the policies' hidden layer; 0 is a table", 0, 512)
+
+
+class MultiAgentPPO(Agent):
+    """PPO by a team: MAPPO with the central critic, IPPO with ``critic="own"``.
+
+    Sources: Yu et al. 2022, de Witt et al. 2020; one agent a parameter as in Krishnan et al. 2022.
+    """
+
+    name = "mappo"
+    summary = "One learning agent a parameter or subsystem, PPO with one team reward and a central critic."
+    use_when = "Many parameters that matter on their own, and hundreds of evaluations in batches."
+    Hyperparameters = MultiAgentHyperparameters
+    counterfactual = False
+
+    def __init__(self, space: Space, seed: int = 0, hyperparameters: object | None = None) -> None:
+        from archgym.agents.team_learner import TeamLearner, TeamSettings
+
+        super().__init__(space, seed, hyperparameters)
+        chosen = self.hyperparameters
+        self.heads = joint_heads(space, chosen.split)
+        self.sizes = np.array([int(np.prod(space.sizes[head])) for head in self.heads], dtype=np.int64)
+        settings = TeamSettings(
+            chosen.shared, chosen.critic == "central", self.counterfactual, chosen.hidden, chosen.learning_rate,
+            chosen.critic_rate, chosen.clip, chosen.epochs, chosen.entropy,
+        )  # fmt: skip
+        self.learner = TeamLearner(self.sizes, 1, 1, settings, seed)
+        self._waiting: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
+
+    @property
+    def batch_size(self) -> int:
+        return int(self.hyperparameters.batch_size)
+
+    def ask(self, count: int) -> Designs:
+        observations = np.ones((count, len(self.heads), 1), dtype=np.float32)
+        actions = self.learner.act(observations)
+        designs = np.empty((count, len(self.space)), dtype=np.int64)
+        for number, head in enumerate(self.heads):
+            designs[:, head] = np.stack(np.unravel_index(actions[:, number], tuple(self.space.sizes[head])), axis=1)
+        return designs
+
+    def tell(self, evaluation: Evaluation) -> None:
+        self.check(evaluation)
+        actions = np.stack(
+            [
+                np.ravel_multi_index(tuple(evaluation.designs[:, head].T), tuple(self.space.sizes[head]))
+                for head in self.heads
+            ],
+            axis=1,
+        )
+        self._waiting.append((actions, evaluation.reward))
+        if sum(len(reward) for _, reward in self._waiting) >= self.batch_size:
+            self._learn()
+
+    def _learn(self) -> None:
+        from archgym.agents.team_learner import Steps
+
+        actions = np.concatenate([taken for taken, _ in self._waiting])
+        rewards = np.concatenate([reward for _, reward in self._waiting])
+        self._waiting.clear()
+        count, agents = actions.shape
+        ones = np.ones((1, count, agents, 1), dtype=np.float32)
+        states = np.ones((1, count, 1), dtype=np.float32)
+        ends = np.ones((1, count), dtype=bool)
+        self.learner.update(Steps(ones, states, actions[None], rewards[None], ends, ones[0], states[0]))
+
+    def save(self, path: Path | str) -> None:
+        """Keep what was learned, as plain arrays with the space's fingerprint."""
+        arrays: dict[str, Any] = {"fingerprint": np.array(self.space.fingerprint), **self.learner.arrays()}
+        np.savez(path, **arrays)
+
+    def load(self, path: Path | str) -> None:
+        """Go on from what was learned, on this or another workload.
+
+        Raises:
+            ConfigError: if it was learned on another space or with other settings.
+        """
+        with np.load(path, allow_pickle=False) as stored:
+            if str(stored["fingerprint"]) != self.space.fingerprint:
+                raise ConfigError(f"{path}: learned on space {stored['fingerprint']}, not on {self.space.fingerprint}")
+            try:
+                self.learner.restore({name: stored[name] for name in stored.files if name != "fingerprint"})
+            except (KeyError, RuntimeError) as error:
+                raise ConfigError(f"{path}: learned with other settings ({error})") from error
+
+
+class CounterfactualPPO(MultiAgentPPO):
+    """As `MultiAgentPPO`, but each agent is credited with what its own choice changed.
+
+    A model of the reward under joint actions, fitted to the run's own evaluations, stands in for the
+    evaluations that a difference reward would cost. Source: COMA, Foerster et al. 2018.
+    """
+
+    name = "coma"
+    summary = "As mappo, but each agent is credited with what its own choice changed, by a learned model of the reward."
+    use_when = "As mappo, where one scalar hides which agent earned it."
+    counterfactual = True
+
+
+@dataclass(frozen=True)
+class BanditHyperparameters(Hyperparameters):
+    split: str = hyper(
+        "parameter", "who decides what: one agent a parameter, or a named subsystem", choices=("parameter", "group")
+    )
+    batch_size: int = hyper(16, "designs evaluated at a time", 1, 4096)
+    temperature: float = hyper(0.3, "Boltzmann temperature, in standard deviations of the reward", 0.01, 10.0)
+    rate: float = hyper(0.15, "how fast a level's value follows new rewards", 0.001, 1.0)
+
+
+class BanditTeam(Agent):
+    """Independent Boltzmann bandits, one an agent, each with a running value of every level it may choose.
+
+    Source: independent learners, Claus and Boutilier 1998.
+    """
+
+    name = "bandits"
+    summary = "Independent Boltzmann bandits, one a parameter: each keeps a running value of every level it may choose."
+    use_when = "A light multi-agent baseline, without PyTorch."
+    Hyperparameters = BanditHyperparameters
+
+    def __init__(self, space: Space, seed: int = 0, hyperparameters: object | None = None) -> None:
+        super().__init__(space, seed, hyperparameters)
+        self.heads = joint_heads(space, self.hyperparameters.split)
+        self.values = [np.zeros(int(np.prod(space.sizes[head]))) for head in self.heads]
+        self.tried = [np.zeros(len(values), dtype=bool) for values in self.values]
+        self._count, self._mean, self._square = 0, 0.0, 0.0
+
+    @property
+    def batch_size(self) -> int:
+        return int(self.hyperparameters.batch_size)
+
+    @property
+    def _spread(self) -> float:
+        return float(np.sqrt(max(self._square / max(1, self._count), 1e-24)))
+
+    def ask(self, count: int) -> Designs:
+        designs = np.empty((count, len(self.space)), dtype=np.int64)
+        for head, values, tried in zip(self.heads, self.values, self.tried, strict=True):
+            hopeful = np.where(tried, values, values[tried].max(initial=0.0))  # untried levels look as good as the best
+            weights = np.exp((hopeful - hopeful.max()) / (self.hyperparameters.temperature * self._spread))
+            bounds = np.cumsum(weights)
+            drawn = np.searchsorted(bounds, self.rng.random(count) * bounds[-1], side="right")
+            actions = np.minimum(drawn, len(values) - 1)
+            designs[:, head] = np.stack(np.unravel_index(actions, tuple(self.space.sizes[head])), axis=1)
+        return designs
+
+    def tell(self, evaluation: Evaluation) -> None:
+        self.check(evaluation)
+        for reward in evaluation.reward.tolist():  # Welford's running mean and spread
+            self._count += 1
+            step = reward - self._mean
+            self._mean += step / self._count
+            self._square += step * (reward - self._mean)
+        for head, values, tried in zip(self.heads, self.values, self.tried, strict=True):
+            actions = np.ravel_multi_index(tuple(evaluation.designs[:, head].T), tuple(self.space.sizes[head]))
+            for action, reward in zip(actions.tolist(), evaluation.reward.tolist(), strict=True):
+                rate = self.hyperparameters.rate if tried[action] else 1.0
+                values[action] += rate * (reward - values[action])
+                tried[action] = True
+
+
+def joint_heads(space: Space, split: str) -> list[NDArray[np.int64]]:
+    """Columns that one policy decides jointly.
+
+    A subsystem's parameters are decided together as long as their joint choices stay below 512; a larger
+    subsystem is cut into consecutive parts.
+    """
+    if split == "parameter":
+        return [np.array([column]) for column in range(len(space))]
+    heads = []
+    for names in space.groups().values():
+        current: list[int] = []
+        for column in (space.names.index(name) for name in names):
+            if current and int(np.prod(space.sizes[[*current, column]])) > _MOST_JOINT_ACTIONS:
+                heads.append(np.array(current))
+                current = []
+            current.append(column)
+        heads.append(np.array(current))
+    return heads

@@ -1,0 +1,286 @@
+"""Cooperative PPO for a team of agents with discrete actions: independent, central critic, counterfactual credit.
+
+One set of tensors holds all agents (leading axis), so a team of any size learns in a few matrix products.
+Nothing global is seeded or set: equal seeds give equal learners on one machine.
+
+Sources: PPO (Schulman et al. 2017), IPPO (de Witt et al. 2020), MAPPO (Yu et al. 2022), counterfactual
+baseline (COMA, Foerster et al. 2018).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Floats = NDArray[np.float32]
+Actions = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TeamSettings:
+    """How a team learns.
+
+    Attributes:
+        shared: one policy for all agents, told which agent it is by a one-hot; else one policy an agent.
+        central: the critic sees the state instead of the agent's own observation.
+        counterfactual: each agent is credited with what its own action changed, by a learned model of the
+            return under joint actions, instead of sharing one advantage.
+        hidden: width of the hidden layer; 0 for a linear policy (a table where observations are constant).
+        memory: how many of the latest steps the model of the return is fitted to.
+    """
+
+    shared: bool = False
+    central: bool = True
+    counterfactual: bool = False
+    hidden: int = 0
+    learning_rate: float = 0.1
+    critic_rate: float = 0.01
+    clip: float = 0.2
+    epochs: int = 4
+    entropy: float = 0.01
+    discount: float = 0.99
+    trace: float = 0.95
+    memory: int = 4096
+
+
+@dataclass
+class Steps:
+    """A batch of experience: T steps of B environments with n agents.
+
+    Shapes: observations (T, B, n, d), states (T, B, s), actions (T, B, n), rewards (T, B), ends (T, B) is True where
+    the episode ended after the step; ``last_observations`` (B, n, d) and ``last_states`` (B, s) follow the last step.
+    """
+
+    observations: Floats
+    states: Floats
+    actions: Actions
+    rewards: NDArray[np.float64]
+    ends: NDArray[np.bool_]
+    last_observations: Floats
+    last_states: Floats
+
+
+class Layers:
+    """n two-layer perceptrons (or linear maps) side by side, applied to inputs of shape (..., n, inputs)."""
+
+    def __init__(self, count: int, inputs: int, hidden: int, outputs: int, generator: torch.Generator) -> None:
+        widths = [inputs, hidden, outputs] if hidden else [inputs, outputs]
+        self.weights, self.biases = [], []
+        for number, (rows, columns) in enumerate(itertools.pairwise(widths)):
+            last = number == len(widths) - 2
+            scale = 0.0 if last else rows**-0.5  # a zero last layer: policies start uniform, values at zero
+            weight = torch.randn(count, rows, columns, generator=generator) * scale
+            self.weights.append(weight.requires_grad_())
+            self.biases.append(torch.zeros(count, columns, requires_grad=True))
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        return [*self.weights, *self.biases]
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        shown = inputs
+        for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            if number:
+                shown = torch.tanh(shown)
+            shown = torch.einsum("...ni,nio->...no", shown, weight) + bias
+        return shown
+
+
+class TeamLearner:
+    """Policies, critics and their updates.
+
+    Args:
+        sizes: number of actions of each agent, shape (n,).
+        observation_size, state_size: lengths d and s.
+        seed: of initial weights, sampled actions and shuffling.
+    """
+
+    def __init__(
+        self, sizes: NDArray[np.int64], observation_size: int, state_size: int, settings: TeamSettings, seed: int
+    ) -> None:
+        self.settings, self.sizes = settings, np.asarray(sizes, dtype=np.int64)
+        self.generator = torch.Generator().manual_seed(seed)
+        count, most = len(self.sizes), int(self.sizes.max())
+        self.legal = torch.arange(most)[None] < torch.from_numpy(self.sizes)[:, None]
+        own = observation_size + (count if settings.shared else 0)
+        policies = 1 if settings.shared else count
+        self.policy = Layers(policies, own, settings.hidden, most, self.generator)
+        hidden = settings.hidden or 32
+        self.model_offsets = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
+        if settings.counterfactual:
+            self.critic = Layers(1, state_size + int(self.sizes.sum()), hidden, 1, self.generator)
+        elif settings.central:
+            self.critic = Layers(1, state_size, hidden, 1, self.generator)
+        else:
+            self.critic = Layers(policies, own, hidden, 1, self.generator)
+        self.policy_optimiser = torch.optim.Adam(self.policy.parameters, settings.learning_rate)
+        self.critic_optimiser = torch.optim.Adam(self.critic.parameters, settings.critic_rate)
+        self._memory: list[tuple[Tensor, Tensor]] = []
+        self._scale: tuple[float, float] | None = None
+
+    def logits(self, observations: Tensor) -> Tensor:
+        """Log-probabilities of every action, shape (..., n, most); -inf where an agent has fewer actions."""
+        scores = self.policy(self._with_identity(observations))
+        return torch.log_softmax(scores.masked_fill(~self.legal, -torch.inf), dim=-1)
+
+    def _with_identity(self, observations: Tensor) -> Tensor:
+        if not self.settings.shared:
+            return observations
+        count = len(self.sizes)
+        identity = torch.eye(count).expand(*observations.shape[:-2], count, count)
+        return torch.cat([observations, identity], dim=-1)
+
+    def act(self, observations: Floats, greedy: bool = False) -> Actions:
+        """Actions of shape (B, n) for observations of shape (B, n, d)."""
+        with _single_thread(), torch.no_grad():
+            logits = self.logits(torch.from_numpy(observations))
+            if greedy:
+                return np.asarray(logits.argmax(dim=-1).numpy(), dtype=np.int64)
+            flat = logits.exp().reshape(-1, logits.shape[-1])
+            drawn = torch.multinomial(flat, 1, generator=self.generator)
+            return np.asarray(drawn.reshape(logits.shape[:-1]).numpy(), dtype=np.int64)
+
+    def update(self, steps: Steps) -> None:
+        """Learn from one batch of experience."""
+        with _single_thread():
+            observations, states = torch.from_numpy(steps.observations), torch.from_numpy(steps.states)
+            actions = torch.from_numpy(steps.actions)
+            if self.settings.counterfactual:
+                advantages = self._counterfactual(steps, observations, states, actions)
+            else:
+                advantages = self._generalised(steps, observations, states)
+            spread = advantages.std()
+            advantages = (advantages - advantages.mean(dim=(0, 1))) / (spread + 1e-12)
+            self._improve(observations, actions, advantages)
+
+    def _improve(self, observations: Tensor, actions: Tensor, advantages: Tensor) -> None:
+        chosen = actions[..., None]
+        with torch.no_grad():
+            before = self.logits(observations).gather(-1, chosen)[..., 0]
+        clip = self.settings.clip
+        for _ in range(self.settings.epochs):
+            logits = self.logits(observations)
+            ratio = (logits.gather(-1, chosen)[..., 0] - before).exp()
+            gain = torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
+            surprise = torch.where(self.legal, logits, 0.0)
+            entropy = -(surprise.exp() * self.legal * surprise).sum(dim=-1)
+            loss = -(gain + self.settings.entropy * entropy).sum(dim=-1).mean()
+            self.policy_optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.policy_optimiser.step()
+
+    def _values(self, observations: Tensor, states: Tensor) -> Tensor:
+        """Predicted returns, shape (..., n); equal for all agents with a central critic."""
+        if self.settings.central:
+            return self.critic(states[..., None, :])[..., 0].expand(*states.shape[:-1], len(self.sizes))
+        return self.critic(self._with_identity(observations))[..., 0]
+
+    def _generalised(self, steps: Steps, observations: Tensor, states: Tensor) -> Tensor:
+        """Generalised advantage estimates, shape (T, B, n), and a fit of the critic to the returns."""
+        with torch.no_grad():
+            values = self._values(observations, states)
+            following = self._values(torch.from_numpy(steps.last_observations), torch.from_numpy(steps.last_states))
+            returns = self._returns(steps, values, following)
+        for _ in range(self.settings.epochs):
+            error = (self._values(observations, states) - returns).square().mean()
+            self.critic_optimiser.zero_grad()
+            error.backward()  # type: ignore[no-untyped-call]
+            self.critic_optimiser.step()
+        return returns - values
+
+    def _returns(self, steps: Steps, values: Tensor, following: Tensor) -> Tensor:
+        rewards = torch.from_numpy(steps.rewards.astype(np.float32))[..., None]
+        going_on = torch.from_numpy(~steps.ends).float()[..., None]
+        advantage, discount, trace = torch.zeros_like(following), self.settings.discount, self.settings.trace
+        returns = torch.empty_like(values)
+        for step in range(len(values) - 1, -1, -1):
+            surprise = rewards[step] + discount * going_on[step] * following - values[step]
+            advantage = surprise + discount * trace * going_on[step] * advantage
+            returns[step] = advantage + values[step]
+            following = values[step]
+        return returns
+
+    def _counterfactual(self, steps: Steps, observations: Tensor, states: Tensor, actions: Tensor) -> Tensor:
+        """What each agent's action changed: return minus the model's mean over the agent's own policy, (T, B, n)."""
+        returns = self._standardised(self._discounted(steps))
+        joint = self._one_hot(actions)
+        self._fit_model(
+            torch.cat([states, joint], dim=-1).reshape(-1, states.shape[-1] + joint.shape[-1]), returns.reshape(-1)
+        )
+        with torch.no_grad():
+            probabilities = self.logits(observations).exp()
+            baseline = torch.empty(*actions.shape)
+            for agent, (offset, size) in enumerate(zip(self.model_offsets, self.sizes, strict=True)):
+                block = slice(int(offset), int(offset + size))
+                others = joint[..., None, :].expand(*joint.shape[:-1], int(size), joint.shape[-1]).clone()
+                others[..., block] = torch.eye(int(size))
+                seen = torch.cat([states[..., None, :].expand(*others.shape[:-1], states.shape[-1]), others], dim=-1)
+                worth = self.critic(seen[..., None, :])[..., 0, 0]
+                baseline[..., agent] = (probabilities[..., agent, : int(size)] * worth).sum(dim=-1)
+        return returns[..., None] - baseline
+
+    def _standardised(self, returns: Tensor) -> Tensor:
+        """Returns on a scale fixed by the first batch, where the model of the return learns easily."""
+        if self._scale is None:
+            self._scale = (float(returns.mean()), max(float(returns.std()), 1e-12))
+        return (returns - self._scale[0]) / self._scale[1]
+
+    def _discounted(self, steps: Steps) -> Tensor:
+        """Discounted sums of rewards to the end of the episode or of the batch, shape (T, B)."""
+        rewards, going_on = torch.from_numpy(steps.rewards.astype(np.float32)), torch.from_numpy(~steps.ends).float()
+        total, returns = torch.zeros(rewards.shape[1]), torch.empty_like(rewards)
+        for step in range(len(rewards) - 1, -1, -1):
+            total = rewards[step] + self.settings.discount * going_on[step] * total
+            returns[step] = total
+        return returns
+
+    def _one_hot(self, actions: Tensor) -> Tensor:
+        encoded = torch.zeros(*actions.shape[:-1], int(self.sizes.sum()))
+        return encoded.scatter_(-1, actions + torch.from_numpy(self.model_offsets), 1.0)
+
+    def _fit_model(self, inputs: Tensor, targets: Tensor) -> None:
+        self._memory.append((inputs, targets))
+        while len(self._memory) > 1 and sum(len(known) for _, known in self._memory[1:]) >= self.settings.memory:
+            self._memory.pop(0)
+        everything = torch.cat([seen for seen, _ in self._memory])
+        wanted = torch.cat([known for _, known in self._memory])
+        for _ in range(4 * self.settings.epochs):
+            rows = torch.randint(len(wanted), (min(256, len(wanted)),), generator=self.generator)
+            error = (self.critic(everything[rows][:, None])[:, 0, 0] - wanted[rows]).square().mean()
+            self.critic_optimiser.zero_grad()
+            error.backward()  # type: ignore[no-untyped-call]
+            self.critic_optimiser.step()
+
+    def arrays(self) -> dict[str, Floats]:
+        """Everything learned, as plain arrays."""
+        parts = {"policy": self.policy, "critic": self.critic}
+        return {
+            f"{part}.{number}": tensor.detach().numpy().copy()
+            for part, layers in parts.items()
+            for number, tensor in enumerate(layers.parameters)
+        }
+
+    def restore(self, arrays: dict[str, Floats]) -> None:
+        """The inverse of `arrays`; raises KeyError or RuntimeError if they are another learner's."""
+        for part, layers in (("policy", self.policy), ("critic", self.critic)):
+            for number, tensor in enumerate(layers.parameters):
+                with torch.no_grad():
+                    tensor.copy_(torch.from_numpy(arrays[f"{part}.{number}"]))
+
+
+@contextlib.contextmanager
+def _single_thread() -> Iterator[None]:
+    """Small tensors are slower, and sums less reproducible, on several threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
