@@ -114,7 +114,12 @@ class Agent(ABC):
     """
 
     name: ClassVar[str]
+    #: The idea in up to three sentences; the class's docstring names the source.
     summary: ClassVar[str] = ""
+    #: When to choose this agent over another.
+    use_when: ClassVar[str] = ""
+    #: Whether what it is told changes what it asks; one that learns must beat random search on a toy.
+    learns: ClassVar[bool] = True
     Hyperparameters: ClassVar[type[Hyperparameters]] = Hyperparameters
 
     def __init__(self, space: Space, seed: int = 0, hyperparameters: object | None = None) -> None:

@@ -19,6 +19,8 @@ class RandomSearch(Agent):
 
     name = "random"
     summary = "Draws every design uniformly and independently; needs no tuning and is the baseline to beat."
+    use_when = "you need the baseline that every other agent must beat, or an unbiased sample of the space."
+    learns = False
     Hyperparameters = RandomSearchHyperparameters
 
     @property

@@ -50,7 +50,10 @@ def check_agent(
         _check_run(agent_class, values, separable_problem(space), short)
     _check_tell(agent_class, values)
     _check_trajectory(agent_class, values, short, other_process)
-    _check_better_than_random(agent_class, values, budget, seeds)
+    if agent_class.learns:
+        _check_better_than_random(agent_class, values, budget, seeds)
+    else:
+        _check_deaf(agent_class, values, short)
 
 
 def make(agent_class: type[Agent], values: Values, space: Space, seed: int = 0) -> Agent:
@@ -157,7 +160,7 @@ def _designs(agent_class: type[Agent], values: Values, budget: int) -> Designs:
 
 
 def _check_better_than_random(agent_class: type[Agent], values: Values, budget: int, seeds: int) -> None:
-    """The mean best reward is not below that of random search with the same seeds (which itself is equal to it)."""
+    """An agent that learns has a higher mean best reward than random search with the same seeds."""
     problem = toy_problem()
 
     def score(chosen: type[Agent], settings: Values) -> float:
@@ -166,10 +169,23 @@ def _check_better_than_random(agent_class: type[Agent], values: Values, budget: 
 
     reached, by_chance = score(agent_class, values), score(RandomSearch, {})
     law(
-        reached >= by_chance,
-        f"agent {agent_class.name}: its mean best reward of {budget} evaluations is {reached:.4f}, below random "
-        f"search's {by_chance:.4f}",
+        reached > by_chance,
+        f"agent {agent_class.name}: its mean best reward of {budget} evaluations is {reached:.4f}, not above random "
+        f"search's {by_chance:.4f} (an agent that does not mean to learn says `learns = False`)",
     )
+
+
+def _check_deaf(agent_class: type[Agent], values: Values, budget: int) -> None:
+    """An agent that says it does not learn asks for the same designs whatever it is told."""
+    problem = toy_problem()
+    told, untold = (make(agent_class, values, problem.space, seed=3) for _ in range(2))
+    for _ in range(3):
+        designs = told.ask(budget)
+        law(
+            same(designs, untold.ask(budget)),
+            f"agent {agent_class.name} says `learns = False`, but what it is told changes what it asks",
+        )
+        told.tell(problem.evaluate(designs))
 
 
 def check_hyperparameters(agent_class: type[Agent]) -> None:

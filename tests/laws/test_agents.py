@@ -1,0 +1,24 @@
+"""The laws over the agents: one that is registered is checked, with no line added here."""
+
+import pytest
+
+from archgym import testing
+from archgym.agents import agent_class, agent_names
+from archgym.errors import MissingExtraError
+
+
+@pytest.mark.parametrize("name", agent_names())
+def test_agent(name):
+    try:
+        chosen = agent_class(name)
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+    testing.check_agent(chosen, budget=120, short=16, seeds=3)
+
+
+@pytest.mark.parametrize("name", agent_names())
+def test_registered_name_is_the_agents_own(name):
+    try:
+        assert agent_class(name).name == name
+    except MissingExtraError as error:
+        pytest.skip(str(error))
