@@ -22,6 +22,7 @@ examples:
   archgym study run lottery-dram --scale small           run one; stop it at any time, the same command goes on
   archgym study run my-study.toml --out runs/mine --jobs 4
   archgym study status runs/mine
+  archgym study tune my-study.toml --agents ga --searcher optuna --scheduler asha
   archgym study report runs/mine                         one HTML page, pictures, and every table as CSV and LaTeX
 """
 
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--run", metavar="HASH", help="write this run as a run file, simulating anew what was not logged"
     )
     export.add_argument("--out", metavar="DIR", help="where to (default: the study's directory)")
+    _add_tune(actions.add_parser("tune", help="let a searcher look for an agent's best setting, on Ray"))
     report = actions.add_parser("report", help="write the report: one HTML page, pictures and tables")
     report.add_argument("directory", metavar="DIR", help="the study's directory")
     report.add_argument("--out", metavar="DIR", help="where to (default: DIR/report)")
@@ -71,8 +73,20 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="plain lines instead of the live table")
 
 
+def _add_tune(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", metavar="FILE", help="a study file, or a shipped study")
+    parser.add_argument("--scale", help="one of the study's smaller scales, such as `small`")
+    parser.add_argument("--agents", required=True, metavar="LABEL", help="which of the study's [[agents]]")
+    parser.add_argument("--trials", type=int, default=20, help="settings to try (default: 20)")
+    parser.add_argument("--searcher", default="random", help="who proposes them: random or optuna (default: random)")
+    parser.add_argument("--scheduler", default="", choices=("", "asha"), help="stop poor settings early")
+    parser.add_argument("--address", default="", help="the Ray cluster's address (default: one is started here)")
+    parser.add_argument("--jobs", type=int, default=0, help="trials at a time (default: all cores)")
+    parser.add_argument("--out", metavar="DIR", help="where the results go (default: runs/NAME-tuning)")
+
+
 def run(options: argparse.Namespace) -> int:
-    actions = {"list": _list, "run": _run, "status": _status, "export": _export, "report": _report}
+    actions = {"tune": _tune, "list": _list, "run": _run, "status": _status, "export": _export, "report": _report}
     return actions[options.action](options)
 
 
@@ -221,6 +235,34 @@ def _export(options: argparse.Namespace) -> int:
         _tables(store, out)
     else:
         print(f"run file: {write_run_file(store, plan_study(store.study()), options.run, out)}")
+    return 0
+
+
+def _tune(options: argparse.Namespace) -> int:
+    from archgym.study import open_study
+    from archgym.study.tune import tune_agents
+
+    if options.trials < 1:
+        raise ConfigError(f"--trials: {options.trials} is not allowed; allowed: whole numbers from 1")
+    study = open_study(options.study, options.scale)
+    out = Path(options.out or Path("runs") / f"{study.name}-tuning")
+    found = tune_agents(
+        study, options.agents, options.trials, out, options.searcher, options.scheduler, options.address, options.jobs
+    )
+    rows = [
+        [
+            t.problem.label,
+            len(t.trials),
+            sum(not trial.complete for trial in t.trials),
+            f"{t.score:.4f}",
+            ", ".join(f"{value:.4f}" for value in t.held_out),
+            ", ".join(f"{name}={value}" for name, value in t.best.items()),
+        ]
+        for t in found
+    ]
+    columns = ["problem", "settings", "stopped early", "best mean reward", "the same on fresh seeds", "setting"]
+    table(f"{options.agents}, tuned", columns, rows)
+    print(f"results: {out}")
     return 0
 
 

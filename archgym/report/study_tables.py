@@ -191,7 +191,8 @@ def score_table(analysis: Analysis) -> Table:
         columns,
         rows,
         f"Over {len(analysis.shared)} problems, at equal budget. 'Tuned' is the setting that was best on the other "
-        "seeds, scored on the seed left out; never on a seed it was chosen on.",
+        "seeds, scored on the seed left out; never on a seed it was chosen on. Intervals resample runs within each "
+        "problem; with few seeds they are too narrow.",
     )
 
 

@@ -77,15 +77,14 @@ def _ties(analysis: Analysis) -> list[str]:
         return [f"Whether agents tie cannot be tested on {problems} problem."]
     last = rows[-1]
     gap = f"At the full budget of {shown(last[0])} evaluations the best and the worst tuned group differ by {shown(last[3])}."
+    test = f"(Friedman test over {problems} problems, 5 %)"
+    weak = " So few problems tell little: not being told apart is weak evidence of a tie." if problems < 6 else ""
     if not apart:
-        return [
-            f"At no budget tried can the tuned agents be told apart (Friedman test over {problems} problems, 5 %). {gap}"
-        ]
+        return [f"At no budget tried can the tuned agents be told apart {test}. {gap}{weak}"]
     if not tied:
-        return [f"At every budget tried the tuned agents differ (Friedman test over {problems} problems, 5 %). {gap}"]
+        return [f"At every budget tried the tuned agents differ {test}. {gap}"]
     return [
-        f"Tuned agents can be told apart at budgets of {_listed(apart)}, but not at {_listed(tied)} "
-        f"(Friedman test over {problems} problems, 5 %). {gap}"
+        f"Tuned agents can be told apart at budgets of {_listed(apart)}, but not at {_listed(tied)} {test}. {gap}{weak}"
     ]
 
 

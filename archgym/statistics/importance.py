@@ -98,11 +98,9 @@ def _decompose(
         [_codes(rows, counts, term) + offset for term, offset in zip(terms, offsets, strict=False)], axis=1
     )
     mean = float(values.mean())
-    gram = np.zeros((offsets[-1], offsets[-1]))
-    for column in range(len(terms)):
-        np.add.at(gram, (codes[:, column][:, None], codes), 1.0)
-    target = np.zeros(offsets[-1])
-    np.add.at(target, codes, (values - mean)[:, None])
+    cells = np.zeros((len(rows), offsets[-1]))
+    np.put_along_axis(cells, codes, 1.0, axis=1)
+    gram, target = cells.T @ cells, cells.T @ (values - mean)
     weights: Values = np.asarray(np.linalg.solve(gram + ridge * np.eye(len(gram)), target), dtype=np.float64)
 
     def predict(others: NDArray[np.int64]) -> Values:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: about how many bundles a processor gets, so that none waits long for another at the end
 _BUNDLES_A_CPU = 4
 #: ASHA's rungs: the first at this share of the budget, each next one at three times the last
-_FIRST_RUNG, _REDUCTION = 1 / 27, 3
+_FIRST_RUNG, REDUCTION = 1 / 27, 3
 
 
 def _ray() -> Any:
@@ -140,7 +140,7 @@ class _Rungs:
 def rungs(budget: int) -> list[int]:
     """Numbers of evaluations after which ASHA decides."""
     first = max(1, round(budget * _FIRST_RUNG))
-    return [first * _REDUCTION**k for k in range(8) if first * _REDUCTION**k < budget]
+    return [first * REDUCTION**k for k in range(8) if first * REDUCTION**k < budget]
 
 
 def _prefix(task: Task, batches: list[Evaluation], worker: StudyWorker) -> Outcome:
@@ -179,7 +179,7 @@ def _contest(
             mode="max",
             max_t=budget + 1,
             grace_period=rungs(budget)[0] if rungs(budget) else 1,
-            reduction_factor=_REDUCTION,
+            reduction_factor=REDUCTION,
         )
         if asha
         else None

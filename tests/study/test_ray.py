@@ -73,3 +73,31 @@ def test_asha_stops_runs_early_and_keeps_what_they_had(tmp_path, cluster):
     again = run_study(study, tmp_path / "s", SERIAL)
     assert again.ran == report.stopped
     assert len(plan_study(study)) == len(Store(tmp_path / "s").runs) == 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("searcher", "scheduler"), [("random", ""), ("optuna", "asha")])
+def test_a_searcher_finds_a_setting_and_it_is_scored_on_fresh_seeds(tmp_path, cluster, searcher, scheduler):
+    import json
+
+    from archgym.registry import make_problem
+    from archgym.rollout import run_search
+    from archgym.study import Draw
+    from archgym.study.tune import tune_agents
+
+    if searcher == "optuna":
+        pytest.importorskip("optuna")
+    study = toy_study(
+        problems=(Problems("StudyToy-v0", ("heavy",), ("both",)),),
+        agents=(Agents("random", label="tuned", draw={"batch_size": Draw(1, 30, log=True)}, count=4),),
+    )
+    (tuning,) = tune_agents(study, "tuned", 4, tmp_path, searcher, scheduler, jobs=2)
+    assert len(tuning.trials) == 4
+    assert all(1 <= trial.setting["batch_size"] <= 30 for trial in tuning.trials)
+    best = max((t for t in tuning.trials if t.complete), key=lambda t: t.score)
+    assert tuning.best == best.setting
+    assert json.loads(next(tmp_path.glob("tuning-*.json")).read_text())["score"] == tuning.score
+    problem = make_problem("StudyToy-v0", "heavy", "both")
+    rewards = [run_search(problem, "random", 40, seed, dict(tuning.best)).reward.max() for seed in (0, 1, 2, 3)]
+    assert tuning.score == pytest.approx(sum(rewards[:2]) / 2)
+    assert tuning.held_out == tuple(rewards[2:])
