@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from archgym.errors import WorkloadError
 from archgym.metrics import Metric, Metrics, all_feasible
-from archgym.objective import Reference, Rewards
+from archgym.objective import ObjectiveRecipe, Reference, Rewards
 from archgym.registry import Family
 from archgym.space import Designs, Parameter, Space, choice, grid, powers, real
 from archgym.workload import Workload, content_fingerprint
@@ -24,7 +24,9 @@ from archgym.workload import Workload, content_fingerprint
 Floats = NDArray[np.float64]
 Factor = tuple[tuple[int, ...], Floats]
 
-CHOICES = Space("choices", tuple(choice(f"choice_{n}", *"abcdefgh", help="an unordered alternative") for n in range(10)))
+CHOICES = Space(
+    "choices", tuple(choice(f"choice_{n}", *"abcdefgh", help="an unordered alternative") for n in range(10))
+)
 INTERACTIONS = 12
 
 
@@ -234,7 +236,8 @@ class MixedInstance:
         return time, cliff, overheads, self.penalty(area)
 
     def penalty(self, area: Floats) -> Floats:
-        return self.rates[0] * np.maximum(0.0, area / self.limit - 1.0) ** 2
+        charged: Floats = self.rates[0] * np.maximum(0.0, area / self.limit - 1.0) ** 2
+        return charged
 
     def optimum(self) -> tuple[NDArray[np.int64], float]:
         """The best design and its value, exactly.
@@ -252,7 +255,9 @@ class MixedInstance:
             more_area = self.area[first][more[:, 0]] + self.area[first + 1][more[:, 1]]
             more_slow, more_area, more = _front(table.ravel(), more_area, more)
             joined = np.concatenate([levels.repeat(len(more), axis=0), np.tile(more, (len(levels), 1))], axis=1)
-            slow, area, levels = _front(np.add.outer(slow, more_slow).ravel(), np.add.outer(area, more_area).ravel(), joined)
+            slow, area, levels = _front(
+                np.add.outer(slow, more_slow).ravel(), np.add.outer(area, more_area).ravel(), joined
+            )
         best = levels[int((slow + self.penalty(area)).argmin())]
         return best.astype(np.int64), float(sum(part[0] for part in self.value(best[None])))
 
@@ -312,19 +317,20 @@ def _ordered_or_not(parameter: Parameter, rng: np.random.Generator, scale: float
 
 
 def _mixed_instance(rng: np.random.Generator) -> MixedInstance:
-    pairs = []
+    pairs: list[Floats] = []
     for first in range(CORE, len(MIXED), 2):
         a, b = MIXED.parameters[first], MIXED.parameters[first + 1]
         alone = np.add.outer(_ordered_or_not(a, rng, 0.3), _ordered_or_not(b, rng, 0.3))
         joint = np.multiply.outer(_ordered_or_not(a, rng, 0.7), _ordered_or_not(b, rng, 0.7))
         pairs.append(alone + joint)
-    area = []
+    area: list[Floats] = []
     for parameter in MIXED.parameters:
         count = len(parameter.levels)
         grown = np.linspace(0.0, 1.0, count) ** rng.uniform(0.8, 1.6) if parameter.ordered else rng.random(count)
         area.append(rng.uniform(0.3, 1.2) * grown)
     for column in (0, 1, 2):  # processing elements and memory double with the level
-        area[column] = rng.uniform(2.0, 4.0) * 2.0 ** (np.arange(len(area[column])) - len(area[column]) + 1.0)
+        doubled: Floats = np.exp2(np.arange(len(area[column])) - len(area[column]) + 1.0)
+        area[column] = rng.uniform(2.0, 4.0) * doubled
     work = np.array([rng.uniform(18.5, 19.5), rng.uniform(17.0, 18.0)])
     efficiency = (0.6 * rng.random((3, 12)), 0.8 * rng.random((3, 3)))
     rates = np.array([rng.uniform(12.0, 18.0), rng.uniform(3.0, 5.0)])
@@ -357,12 +363,14 @@ def _instance(domain: str, seed: int) -> Workload:
             part.setflags(write=False)
     fingerprint = content_fingerprint(domain, *(np.asarray(part) for part in arrays))
     _, optimum = data.optimum()
-    return Workload(domain, f"instance-{seed}", fingerprint, data, {"optimum": optimum, "seed": seed}, {"seed": float(seed)})
+    return Workload(
+        domain, f"instance-{seed}", fingerprint, data, {"optimum": optimum, "seed": seed}, {"seed": float(seed)}
+    )
 
 
 CHOICES_INSTANCES = Instances("synthetic-choices")
 MIXED_INSTANCES = Instances("synthetic-mixed")
-OBJECTIVES = {"gap": ReachOptimum(), "value": Lower()}
+OBJECTIVES: dict[str, ObjectiveRecipe] = {"gap": ReachOptimum(), "value": Lower()}
 
 FAMILIES = (
     Family(

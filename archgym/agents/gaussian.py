@@ -1,0 +1,410 @@
+"""A Gaussian process over level numbers, as compiled kernels.
+
+The covariance of two designs is ``variance * prod_i decay_i[|a_i - b_i|]``: one table a parameter, so every
+kind of parameter costs one look-up, and all neighbours of a design are scored in one pass over the data.
+
+Arrays: ``codes`` (D, N) int64 level numbers, one row a parameter; ``decay`` and ``slope`` (sum of sizes,)
+with parameter i's table starting at ``offsets[i]``; ``factor`` (N, N) upper Cholesky factor, row by row.
+Loops run along rows in a fixed order, so results do not depend on threads or on a BLAS.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archgym.simulators.jit import jit
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+#: Added to the diagonal, relative to unit output variance.
+JITTER = 1e-6
+
+
+@jit
+def decay_tables(
+    theta: Floats, ordered: Flags, sizes: Integers, offsets: Integers, power: float, decay: Floats, slope: Floats
+) -> None:
+    """Fill ``decay`` by level difference, and ``slope`` with its derivative of the logarithm by log theta.
+
+    An ordered parameter decays with the distance as a fraction of its range, to the given power; an
+    unordered one by the same factor for any two different levels.
+    """
+    for i in range(len(sizes)):
+        for step in range(sizes[i]):
+            if step == 0:
+                distance = 0.0
+            elif ordered[i]:
+                distance = theta[i] * (step / (sizes[i] - 1.0)) ** power
+            else:
+                distance = theta[i]
+            decay[offsets[i] + step] = math.exp(-distance)
+            slope[offsets[i] + step] = -distance
+
+
+@jit
+def covariance_row(
+    design: Integers, codes: Integers, count: int, offsets: Integers, decay: Floats, variance: float, row: Floats
+) -> None:
+    """Covariance of ``design`` (D,) with the first ``count`` points, into ``row``."""
+    for n in range(count):
+        row[n] = variance
+    for i in range(len(design)):
+        here, start = design[i], offsets[i]
+        for n in range(count):
+            row[n] *= decay[start + abs(here - codes[i, n])]
+
+
+@jit
+def factorise(matrix: Floats) -> bool:
+    """Upper Cholesky factor of ``matrix`` in its own upper triangle; False if it is not positive definite."""
+    count = matrix.shape[0]
+    for k in range(count):
+        if not matrix[k, k] > 0.0:
+            return False
+        pivot = math.sqrt(matrix[k, k])
+        matrix[k, k] = pivot
+        for j in range(k + 1, count):
+            matrix[k, j] /= pivot
+        for i in range(k + 1, count):
+            scale = matrix[k, i]
+            for j in range(i, count):
+                matrix[i, j] -= scale * matrix[k, j]
+    return True
+
+
+@jit
+def forward(factor: Floats, count: int, vector: Floats) -> None:
+    """Solve ``factor.T x = vector`` in place over the first ``count`` points."""
+    for j in range(count):
+        value = vector[j] / factor[j, j]
+        vector[j] = value
+        for i in range(j + 1, count):
+            vector[i] -= value * factor[j, i]
+
+
+@jit
+def backward(factor: Floats, count: int, vector: Floats) -> None:
+    """Solve ``factor x = vector`` in place over the first ``count`` points."""
+    for i in range(count - 1, -1, -1):
+        total = vector[i]
+        for j in range(i + 1, count):
+            total -= factor[i, j] * vector[j]
+        vector[i] = total / factor[i, i]
+
+
+@jit
+def forward_many(factor: Floats, count: int, columns: Floats) -> None:
+    """Solve ``factor.T X = columns`` in place; ``columns`` (count, M)."""
+    many = columns.shape[1]
+    for j in range(count):
+        pivot = factor[j, j]
+        for m in range(many):
+            columns[j, m] /= pivot
+        for i in range(j + 1, count):
+            scale = factor[j, i]
+            for m in range(many):
+                columns[i, m] -= scale * columns[j, m]
+
+
+@jit
+def covariance_matrix(
+    codes: Integers, count: int, offsets: Integers, decay: Floats, variance: float, noise: float, matrix: Floats
+) -> None:
+    """Covariance of the first ``count`` points with each other, into the upper triangle."""
+    for a in range(count):
+        for b in range(a, count):
+            matrix[a, b] = variance
+        for i in range(codes.shape[0]):
+            here, start = codes[i, a], offsets[i]
+            for b in range(a, count):
+                matrix[a, b] *= decay[start + abs(here - codes[i, b])]
+        matrix[a, a] += noise
+
+
+@jit
+def append(
+    design: Integers,
+    codes: Integers,
+    count: int,
+    offsets: Integers,
+    decay: Floats,
+    variance: float,
+    noise: float,
+    factor: Floats,
+    row: Floats,
+) -> None:
+    """Extend the factor by one point; its codes go to column ``count``."""
+    covariance_row(design, codes, count, offsets, decay, variance, row)
+    forward(factor, count, row)
+    left = variance + noise
+    for n in range(count):
+        factor[n, count] = row[n]
+        left -= row[n] * row[n]
+    factor[count, count] = math.sqrt(max(left, 0.1 * noise))
+    for i in range(len(design)):
+        codes[i, count] = design[i]
+
+
+@jit
+def inverse(factor: Floats) -> Floats:
+    """The symmetric inverse of ``factor.T @ factor``, both triangles filled."""
+    count = factor.shape[0]
+    triangle = np.zeros((count, count))  # rows of (factor^-1), upper
+    for i in range(count - 1, -1, -1):
+        triangle[i, i] = 1.0
+        for k in range(i + 1, count):
+            scale = factor[i, k]
+            for j in range(k, count):
+                triangle[i, j] -= scale * triangle[k, j]
+        for j in range(i, count):
+            triangle[i, j] /= factor[i, i]
+    transposed = triangle.T.copy()
+    result = np.zeros((count, count))
+    for a in range(count):
+        for k in range(a, count):
+            scale = triangle[a, k]
+            for b in range(k + 1):
+                result[a, b] += scale * transposed[k, b]
+    return result
+
+
+@jit
+def evidence(
+    parameters: Floats,
+    codes: Integers,
+    outputs: Floats,
+    ordered: Flags,
+    sizes: Integers,
+    offsets: Integers,
+    power: float,
+    mean: Floats,
+    spread: Floats,
+) -> tuple[float, Floats, Floats]:
+    """Log posterior density of the hyperparameters and its gradient.
+
+    ``parameters``: D log rates, log variance, log noise, with independent normal priors (``mean``,
+    ``spread``). Returns (value, gradient, leave-one-out means); the value is -inf if the matrix is singular.
+    """
+    width, count = codes.shape
+    decay, slope = np.empty(sizes.sum()), np.empty(sizes.sum())
+    decay_tables(np.exp(parameters[:width]), ordered, sizes, offsets, power, decay, slope)
+    variance, noise = math.exp(parameters[width]), math.exp(parameters[width + 1])
+    covariance = np.zeros((count, count))
+    covariance_matrix(codes, count, offsets, decay, variance, 0.0, covariance)
+    factor = covariance.copy()
+    for n in range(count):
+        factor[n, n] += noise + JITTER
+    gradient = np.zeros(len(parameters))
+    if not factorise(factor):
+        return -np.inf, gradient, outputs
+    weights = outputs.copy()
+    forward(factor, count, weights)
+    backward(factor, count, weights)
+    precision = inverse(factor)
+    value = 0.0
+    for n in range(count):
+        value -= 0.5 * outputs[n] * weights[n] + math.log(factor[n, n])
+    along = np.zeros(width)
+    for a in range(count):
+        gradient[width + 1] += 0.5 * noise * (weights[a] * weights[a] - precision[a, a])
+        gradient[width] += 0.5 * variance * (weights[a] * weights[a] - precision[a, a])
+    for a in range(count):
+        for b in range(a):
+            pull = (weights[a] * weights[b] - precision[a, b]) * covariance[b, a]
+            gradient[width] += pull
+            for i in range(width):
+                along[i] += pull * slope[offsets[i] + abs(codes[i, a] - codes[i, b])]
+    gradient[:width] = along
+    for p in range(len(parameters)):
+        away = (parameters[p] - mean[p]) / spread[p]
+        value -= 0.5 * away * away
+        gradient[p] -= away / spread[p]
+    left_out = np.empty(count)
+    for n in range(count):
+        left_out[n] = outputs[n] - weights[n] / precision[n, n]
+    return value, gradient, left_out
+
+
+@jit
+def fit(
+    start: Floats,
+    codes: Integers,
+    outputs: Floats,
+    ordered: Flags,
+    sizes: Integers,
+    offsets: Integers,
+    power: float,
+    mean: Floats,
+    spread: Floats,
+    iterations: int,
+) -> tuple[Floats, float, Floats]:
+    """Climb the evidence from ``start`` by sign-based steps; returns (parameters, value, leave-one-out means).
+
+    Source: Igel and Huesken, "Improving the Rprop learning algorithm", 2000.
+    """
+    here = start.copy()
+    best = start.copy()
+    best_value, previous, best_left_out = evidence(here, codes, outputs, ordered, sizes, offsets, power, mean, spread)
+    steps = np.full(len(start), 0.3)
+    gradient = previous.copy()
+    for _ in range(iterations):
+        for p in range(len(here)):
+            if gradient[p] != 0.0:
+                here[p] += steps[p] if gradient[p] > 0.0 else -steps[p]
+            low, high = mean[p] - 4.0 * spread[p], mean[p] + 4.0 * spread[p]
+            here[p] = min(max(here[p], low), high)
+        value, gradient, left_out = evidence(here, codes, outputs, ordered, sizes, offsets, power, mean, spread)
+        if value > best_value:
+            best_value = value
+            best[:] = here
+            best_left_out = left_out
+        for p in range(len(here)):
+            if gradient[p] * previous[p] > 0.0:
+                steps[p] = min(1.2 * steps[p], 1.0)
+            elif gradient[p] * previous[p] < 0.0:
+                steps[p] = max(0.5 * steps[p], 1e-3)
+        previous = gradient.copy()
+    return best, best_value, best_left_out
+
+
+@jit
+def predict(
+    designs: Integers,
+    codes: Integers,
+    count: int,
+    offsets: Integers,
+    decay: Floats,
+    variance: float,
+    factor: Floats,
+    weights: Floats,
+    means: Floats,
+    deviations: Floats,
+) -> None:
+    """Posterior mean and deviation of ``designs`` (M, D)."""
+    row = np.empty(count)
+    for m in range(len(designs)):
+        covariance_row(designs[m], codes, count, offsets, decay, variance, row)
+        total = 0.0
+        for n in range(count):
+            total += row[n] * weights[n]
+        means[m] = total
+        forward(factor, count, row)
+        left = variance
+        for n in range(count):
+            left -= row[n] * row[n]
+        deviations[m] = math.sqrt(max(left, 1e-12 * variance))
+
+
+@jit
+def predict_many(
+    designs: Integers,
+    codes: Integers,
+    count: int,
+    offsets: Integers,
+    decay: Floats,
+    variance: float,
+    factor: Floats,
+    weights: Floats,
+    means: Floats,
+    deviations: Floats,
+) -> None:
+    """As `predict`, for many designs at once: the solve runs along the designs."""
+    many = len(designs)
+    columns = np.empty((count, many))
+    row = np.empty(count)
+    for m in range(many):
+        covariance_row(designs[m], codes, count, offsets, decay, variance, row)
+        total = 0.0
+        for n in range(count):
+            total += row[n] * weights[n]
+            columns[n, m] = row[n]
+        means[m] = total
+    forward_many(factor, count, columns)
+    left = np.full(many, variance)
+    for n in range(count):
+        for m in range(many):
+            left[m] -= columns[n, m] * columns[n, m]
+    for m in range(many):
+        deviations[m] = math.sqrt(max(left[m], 1e-12 * variance))
+
+
+@jit
+def neighbour_means(
+    design: Integers,
+    codes: Integers,
+    count: int,
+    sizes: Integers,
+    offsets: Integers,
+    decay: Floats,
+    variance: float,
+    weights: Floats,
+    row: Floats,
+    sums: Floats,
+    means: Floats,
+) -> None:
+    """Posterior means of every one-parameter change of ``design``: ``means[offsets[i] + level]``.
+
+    ``row`` (N,) and ``sums`` (largest size,) are scratch. Cost: one pass over the data a parameter.
+    """
+    covariance_row(design, codes, count, offsets, decay, variance, row)
+    for n in range(count):
+        row[n] *= weights[n]
+    for i in range(len(design)):
+        here, start, size = design[i], offsets[i], sizes[i]
+        sums[:size] = 0.0
+        for n in range(count):
+            level = codes[i, n]
+            sums[level] += row[n] / decay[start + abs(here - level)]
+        for level in range(size):
+            total = 0.0
+            for other in range(size):
+                total += decay[start + abs(level - other)] * sums[other]
+            means[start + level] = total
+
+
+@jit
+def climb(
+    design: Integers,
+    codes: Integers,
+    count: int,
+    sizes: Integers,
+    offsets: Integers,
+    decay: Floats,
+    variance: float,
+    weights: Floats,
+    most: int,
+) -> None:
+    """Steepest ascent of the posterior mean over one-parameter changes, at most ``most`` of them, in place."""
+    row, sums, means = np.empty(count), np.empty(sizes.max()), np.empty(sizes.sum())
+    for _ in range(most):
+        neighbour_means(design, codes, count, sizes, offsets, decay, variance, weights, row, sums, means)
+        best_parameter, best_level = -1, -1
+        best = means[offsets[0] + design[0]] + 1e-9
+        for i in range(len(design)):
+            for level in range(sizes[i]):
+                if level != design[i] and means[offsets[i] + level] > best:
+                    best, best_parameter, best_level = means[offsets[i] + level], i, level
+        if best_parameter < 0:
+            return
+        design[best_parameter] = best_level
+
+
+@jit
+def log_expected_improvement(means: Floats, deviations: Floats, best: float, scores: Floats) -> None:
+    """Logarithm of the expected improvement over ``best``, without underflow far below it.
+
+    Source: Ament et al., "Unexpected improvements to expected improvement", 2023.
+    """
+    for m in range(len(means)):
+        u = (means[m] - best) / deviations[m]
+        if u > -6.0:
+            density = math.exp(-0.5 * u * u) / math.sqrt(2.0 * math.pi)
+            value = math.log(density + u * 0.5 * math.erfc(-u / math.sqrt(2.0)))
+        else:
+            value = -0.5 * u * u - 0.5 * math.log(2.0 * math.pi) - 2.0 * math.log(-u) + math.log1p(-3.0 / (u * u))
+        scores[m] = value + math.log(deviations[m])
