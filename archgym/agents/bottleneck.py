@@ -20,6 +20,8 @@ from archgym.space import Designs, Space
 
 Change = dict[str, int]  # parameter name -> level number
 
+PAIRED = 24  # of how many moves, the boldest, two are tried at once
+
 
 @dataclass(frozen=True)
 class BottleneckHyperparameters(Hyperparameters):
@@ -43,6 +45,7 @@ class BottleneckSearch(Agent):
         self._breakdown: Any = None
         self._goals: tuple[str, ...] = ()
         self._queue: list[Designs] = []
+        self._planned: list[Designs] = []
 
     @property
     def batch_size(self) -> int:
@@ -68,7 +71,7 @@ class BottleneckSearch(Agent):
                 self._best, self._score = design, score
                 usable = breakdowns is not None and evaluation.metrics.feasible[row]
                 self._breakdown = breakdowns[row] if usable and hasattr(breakdowns[row], "limits") else None
-                self._queue = []
+                self._queue, self._planned = [], []
 
     @staticmethod
     def _slope(evaluation: Evaluation, row: int) -> float:
@@ -85,18 +88,18 @@ class BottleneckSearch(Agent):
         if self._best is None:
             first = np.array(self.space.default)
             return first if first.tobytes() not in self._seen else self.space.sample(self.rng, 1)[0]
-        if not self._queue:
-            self._queue = self._plan(self._best)
-        for _ in range(len(self._queue)):
+        if not self._planned:
+            self._planned = self._plan(self._best)
+            self._queue = list(self._planned)
+        while self._queue:
             bold = self.rng.random() < self.hyperparameters.boldness
-            place = 0 if bold else int(self.rng.integers(len(self._queue)))
-            row = self._queue.pop(place)
+            row = self._queue.pop(0 if bold else int(self.rng.integers(len(self._queue))))
             if row.tobytes() not in self._seen:
                 return row
         return self._wander(self._best)
 
     def _plan(self, centre: Designs) -> list[Designs]:
-        """Moves from a design, the most promising first, none tried before."""
+        """Moves from a design, the most promising first."""
         rows: list[Designs] = []
         if self._breakdown is not None:
             reward, margin = self._score[0], self.hyperparameters.margin
@@ -110,15 +113,21 @@ class BottleneckSearch(Agent):
             near = self.space.neighbours(centre)
             rows = [near[number] for number in self.rng.permutation(len(near))]
         unique = {row.tobytes(): row for row in rows}
-        return [row for key, row in unique.items() if key not in self._seen]
+        unique.pop(centre.tobytes(), None)
+        return list(unique.values())
 
     def _wander(self, centre: Designs) -> Designs:
-        """A design a few random steps away; any new one will do when the guided moves are used up."""
+        """When the guided moves are used up: two of them at once, or some random steps."""
         row = centre.copy()
         for attempt in range(100):
             row = centre.copy()
-            for column in self.rng.integers(len(self.space), size=1 + int(self.rng.integers(1 + min(attempt, 3)))):
-                row[column] = self.rng.integers(self.space.sizes[column])
+            if len(self._planned) > 1 and attempt < 20 and self.rng.random() < 0.6:
+                for number in self.rng.choice(min(PAIRED, len(self._planned)), size=2, replace=False):
+                    moved = self._planned[number] != centre
+                    row[moved] = self._planned[number][moved]
+            else:
+                for column in self.rng.integers(len(self.space), size=1 + int(self.rng.integers(1 + min(attempt, 3)))):
+                    row[column] = self.rng.integers(self.space.sizes[column])
             if row.tobytes() not in self._seen:
                 break
         return row
@@ -140,7 +149,10 @@ class Advice:
         self.space, self.centre, self.margin, self.rng = space, centre, margin, rng
         self.column = {name: column for column, name in enumerate(space.names)}
         self.result, self.goals = breakdown.result, goals
+        self.value = self._values()
         self.limits = self._in_force(reward, dict(breakdown.limits), dict(breakdown.individual_limits))
+        ratio = {name: self.value[name] / limit for name, limit in self.limits.items() if name in self.value}
+        self.ratio = dict(sorted(ratio.items(), key=lambda pair: -pair[1]))
         design = self.result.design
         self.kind = {
             name: ("core", "accelerator", "sram", "dram", "bus")[block.kind]
@@ -158,20 +170,15 @@ class Advice:
 
     # What is in the way --------------------------------------------------------------------------------------
 
-    def metrics(self) -> list[tuple[str, float]]:
-        """Metrics with value over limit, worst first; once all limits are met, the goals themselves."""
-        values = self._values()
-        ratios = {name: values[name] / limit for name, limit in self.limits.items() if name in values}
-        unmet = sorted(((name, ratio) for name, ratio in ratios.items() if ratio > 1), key=lambda pair: -pair[1])
-        if unmet:
-            return unmet
-        return [(name, 1.5) for name in self.goals if name in values]
+    def metrics(self) -> list[str]:
+        """Metrics to work on: those over their limits, worst first; if there are none, what the objective is about."""
+        unmet = [name for name in self.ratio if self.ratio[name] > 1]
+        return unmet or [name for name in self.goals if name in self.value]
 
     def _in_force(self, reward: float, *sets: dict[str, float]) -> dict[str, float]:
         """The set of limits that explains the reward, if one does, else the first."""
-        values = self._values()
         for limits in sets:
-            excess = sum(max(0.0, values[name] / limit - 1.0) for name, limit in limits.items())
+            excess = sum(max(0.0, self.value[name] / limit - 1.0) for name, limit in limits.items())
             if limits and math.isclose(reward, 1.0 / (1.0 + excess), rel_tol=1e-9):
                 return limits
         return sets[0]
@@ -190,22 +197,34 @@ class Advice:
         return values | {f"latency_{name}_s": value for name, value in result.latency.items()}
 
     def moves(self) -> Iterator[Change]:
-        """Changes to try, boldest first: for the worst metric, then the others."""
-        for metric, ratio in self.metrics():
+        """Changes to try, boldest first: for the metrics in the way, then for those with little room, then elsewhere."""
+        first = self.metrics()
+        tight = [name for name in self.ratio if name not in first and self.ratio[name] > 0.5]
+        for metric in (*first, *tight):
+            yield from self._improve(metric, max(1.5, self.ratio.get(metric, 1.5)))
+        for metric in (*first, *tight):
             if metric.startswith("latency"):
-                yield from self.faster(metric, ratio)
-            elif metric in ("power_W", "energy_J"):
-                yield from self.thriftier(ratio)
-            elif metric == "development_cost":
-                yield from self.simpler()
-            else:
-                yield from self.smaller("dram" if metric == "dram_area_m2" else "chip", ratio)
+                for task in self._critical(self._application(metric)):
+                    yield from self._spread(task)
+
+    def _improve(self, metric: str, ratio: float) -> Iterator[Change]:
+        if metric.startswith("latency"):
+            return self.faster(self._application(metric), ratio)
+        if metric in ("power_W", "energy_J"):
+            return self.thriftier()
+        if metric == "development_cost":
+            return self.simpler()
+        return self.smaller("dram" if metric == "dram_area_m2" else "chip", ratio)
+
+    @staticmethod
+    def _application(metric: str) -> str | None:
+        """The application a latency metric is of, None for the slowest."""
+        return None if metric == "latency_s" else metric.removeprefix("latency_").removesuffix("_s")
 
     # Less latency --------------------------------------------------------------------------------------------
 
-    def faster(self, metric: str, ratio: float) -> Iterator[Change]:
+    def faster(self, application: str | None, ratio: float) -> Iterator[Change]:
         """Relieve what limits the tasks that take longest: all of them at once, then one by one."""
-        application = metric.removeprefix("latency_").removesuffix("_s") if metric != "latency_s" else None
         tasks = self._critical(application)
         need = ratio * self.margin
         together: Change = {}
@@ -219,10 +238,7 @@ class Advice:
                     together = _raised(together, change)
         if together:
             yield together
-        for change in single:
-            yield change
-        for task in tasks:
-            yield from self._spread(task)
+        yield from single
 
     def _critical(self, application: str | None) -> list[str]:
         """Tasks on the way that decides an application's end, the longest first."""
@@ -296,7 +312,7 @@ class Advice:
 
     # Less power ----------------------------------------------------------------------------------------------
 
-    def thriftier(self, ratio: float) -> Iterator[Change]:
+    def thriftier(self) -> Iterator[Change]:
         """Cheaper blocks for what spends most energy: cores' tasks to accelerators, DRAM to SRAM, less in one memory."""
         energy = {name: values["energy_J"] for name, values in self.result.blocks.items()}
         hot = sorted((name for name in energy if energy[name] > 0), key=lambda name: -energy[name])
@@ -319,7 +335,7 @@ class Advice:
             elif self.kind[block] == "sram":
                 yield from self._divide(block)
                 yield self._set(f"{block}.kind", "dram")
-        yield from self._slower(ratio)
+        yield from self._slower()
 
     def _divide(self, memory: str) -> Iterator[Change]:
         """Move one writer's data to another memory: smaller memories spend less a byte."""
@@ -329,9 +345,9 @@ class Advice:
                 other = self.space[f"{task}.memory"].levels[change[f"{task}.memory"]]
                 yield change | self._copy(memory, str(other))
 
-    def _slower(self, ratio: float) -> Iterator[Change]:
+    def _slower(self) -> Iterator[Change]:
         """Take the same energy over a longer time, as far as the latency budget allows."""
-        slack = min((self.limits.get(m, v) / v for m, v in self._values().items() if m.startswith("latency")), default=1.0)
+        slack = min((self.limits.get(m, v) / v for m, v in self.value.items() if m.startswith("latency")), default=1.0)
         if slack <= 1:
             return
         for task in sorted(self.working, key=lambda task: -self.result.tasks[task]["energy_J"]):

@@ -67,16 +67,18 @@ def small_graph(**changes):
     return read_graph(document | changes)
 
 
-def small_design(graph=None, bus="LMEM_ic_5_8_ic", memory="LMEM_5_8_mem", a="A53_pe", b="A53_pe", pes=("p0", "p0")):
-    """One bus, one memory, one or two processing elements; ``pes`` says where a and b run."""
+def small_design(graph=None, bus="LMEM_ic_5_8_ic", memory="LMEM_5_8_mem", a="A53_pe", b="A53_pe", pes=("p0", "p0"), host="p0"):
+    """One bus, one memory, one or two processing elements; ``pes`` says where a and b run, ``host`` the source and sink."""
     from archgym.simulators.soc.design import read_design
 
     graph = graph or small_graph()
-    blocks = {"p0": a, "b0": bus, "m0": memory} | ({"p1": b} if "p1" in pes else {})
+    blocks = {"p0": a, "b0": bus, "m0": memory}
+    blocks |= {"p1": b} if "p1" in (*pes, host) else {}
+    blocks |= {"h": "A53_pe"} if host == "h" else {}
     document = {
         "blocks": blocks,
         "edges": [["b0", name] for name in blocks if name != "b0"],
-        "task_to_pe": {"source": pes[0], "a": pes[0], "b": pes[1], "sink": pes[1]},
+        "task_to_pe": {"source": host, "a": pes[0], "b": pes[1], "sink": host},
         "data_to_mem": [["source", "a", "m0"], ["a", "b", "m0"], ["b", "sink", "m0"]],
     }
     return read_design(document, graph)
