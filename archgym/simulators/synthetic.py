@@ -41,7 +41,8 @@ class GapToOptimum:
     infeasible: float = 0.0
 
     def __call__(self, metrics: Metrics) -> Rewards:
-        return self.scale / (self.scale + np.maximum(0.0, metrics["value"] - self.optimum))
+        reward = self.scale / (self.scale + np.maximum(0.0, metrics["value"] - self.optimum))
+        return np.where(np.isfinite(reward), reward, self.infeasible)
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class NegativeValue:
     infeasible: float = -1e6
 
     def __call__(self, metrics: Metrics) -> Rewards:
-        return -metrics["value"]
+        low, high = self.range
+        return np.where(np.isfinite(metrics["value"]), np.clip(-metrics["value"], low, high), self.infeasible)
 
 
 @dataclass(frozen=True)
