@@ -21,7 +21,12 @@ from archgym.simulators.soc.arrays import (
     Detail,
     Floats,
     GraphArrays,
-    Scratch,
+    Hops,
+    Ints,
+    Log,
+    State,
+    Store,
+    Tree,
 )
 from archgym.simulators.soc.library import ACCELERATOR, BUS, CORE, DRAM, SRAM
 from archgym.simulators.soc.taskgraph import SINK, SOURCE
@@ -39,16 +44,29 @@ def memory_cost(capacity: float, sizes: Floats, costs: Floats, cost: Floats) -> 
     """Read J/byte, write J/byte and m² of a memory: the row of that capacity, else linear between or beyond rows."""
     place = int(np.searchsorted(sizes, capacity))
     if place < len(sizes) and sizes[place] == capacity:
-        cost[:] = costs[place]
+        for number in range(3):
+            cost[number] = costs[place, number]
         return
     high = min(max(place, 1), len(sizes) - 1)
     part = (capacity - sizes[high - 1]) / (sizes[high] - sizes[high - 1])
-    cost[:] = costs[high - 1] + part * (costs[high] - costs[high - 1])
+    for number in range(3):
+        low = costs[high - 1, number]
+        cost[number] = low + part * (costs[high, number] - low)
 
 
 @jit
 def spend(
-    row: int, phases: int, batch: Batch, graph: GraphArrays, kinds: Catalogue, s: Scratch, per_work: Floats, value: Floats
+    row: int,
+    phases: int,
+    batch: Batch,
+    graph: GraphArrays,
+    kinds: Catalogue,
+    done: Floats,
+    hops: Hops,
+    store: Store,
+    log: Log,
+    per_work: Floats,
+    value: Floats,
 ) -> None:
     """Energy of each phase and in total by kind of block. Sources and sinks stand for the outside and cost nothing.
 
@@ -61,26 +79,26 @@ def spend(
             continue
         number = batch.block[row, batch.pe[row, task]]
         own = 1.0 / kinds.work_per_J[number]
-        value[1 + (kinds.kind[number] == ACCELERATOR)] += s.done[task] * own
+        value[1 + (kinds.kind[number] == ACCELERATOR)] += done[task] * own
         per_work[task] = own
         for direction in range(2):
-            for hop in range(s.hop_start[2 * task + direction], s.hop_start[2 * task + direction + 1]):
-                memory = s.hop_block[hop]
+            for hop in range(hops.start[2 * task + direction], hops.start[2 * task + direction + 1]):
+                memory = hops.block[hop]
                 kind = kinds.kind[batch.block[row, memory]]
                 if kind == BUS:
                     continue
-                byte = s.write_cost[memory] if direction == 0 else s.read_cost[memory]
-                value[3 + (kind == DRAM)] += s.done[task] * s.hop_ratio[hop] * byte
-                per_work[task] += s.hop_ratio[hop] * byte
+                byte = store.write_cost[memory] if direction == 0 else store.read_cost[memory]
+                value[3 + (kind == DRAM)] += done[task] * hops.ratio[hop] * byte
+                per_work[task] += hops.ratio[hop] * byte
     for phase in range(phases):
         energy = 0.0
-        for record in range(s.record_start[phase], s.record_start[phase + 1]):
-            energy += s.record_rate[record] * s.phase_s[phase] * per_work[s.record_task[record]]
-        s.phase_J[phase] = energy
+        for record in range(log.record_start[phase], log.record_start[phase + 1]):
+            energy += log.record_rate[record] * log.phase_s[phase] * per_work[log.record_task[record]]
+        log.phase_J[phase] = energy
 
 
 @jit
-def window_power(phases: int, window: float, farsi: bool, s: Scratch) -> float:
+def window_power(phases: int, window: float, farsi: bool, log: Log) -> float:
     """Highest mean power over windows made of whole phases: one closes with the phase that exceeds ``window`` seconds.
 
     FARSI counts only phases that last when it closes a window, but all of them when it sums one up.
@@ -88,28 +106,28 @@ def window_power(phases: int, window: float, farsi: bool, s: Scratch) -> float:
     power, budget, first, count = 0.0, window, 0, 0
     closed = 0
     for phase in range(phases):
-        if s.phase_s[phase] == 0:
+        if log.phase_s[phase] == 0:
             if not farsi:
                 count += 1
             continue
         count += 1
-        if s.phase_s[phase] > budget:
+        if log.phase_s[phase] > budget:
             budget = window
-            power = max(power, mean_power(first, count, s))
+            power = max(power, mean_power(first, count, log))
             first = closed = count
         else:
-            budget -= s.phase_s[phase]
+            budget -= log.phase_s[phase]
     if closed != phases:
-        power = max(power, mean_power(closed, phases, s))
+        power = max(power, mean_power(closed, phases, log))
     return power
 
 
 @jit
-def mean_power(first: int, end: int, s: Scratch) -> float:
+def mean_power(first: int, end: int, log: Log) -> float:
     energy, time = 0.0, 0.0
     for phase in range(first, end):
-        energy += s.phase_J[phase]
-        time += s.phase_s[phase]
+        energy += log.phase_J[phase]
+        time += log.phase_s[phase]
     return energy / time if time > 0 else 0.0
 
 
@@ -141,7 +159,9 @@ def build(
     farsi: bool,
     sizes: Floats,
     costs: Floats,
-    s: Scratch,
+    tree: Tree,
+    hops: Hops,
+    store: Store,
     areas: Floats,
     value: Floats,
 ) -> None:
@@ -161,12 +181,12 @@ def build(
         if kind == BUS:
             development += settings[COST_BUS]
         elif kind in (SRAM, DRAM):
-            capacity = capacity_of(s.peak[slot], settings)
+            capacity = capacity_of(store.peak[slot], settings)
             memory_cost(capacity, sizes[kind - SRAM], costs[kind - SRAM], cost)
-            s.read_cost[slot], s.write_cost[slot], areas[slot] = cost[0], cost[1], cost[2]
+            store.read_cost[slot], store.write_cost[slot], areas[slot] = cost[0], cost[1], cost[2]
             value[5 + kind] += areas[slot]
             value[10 + kind - SRAM] += capacity
-            development += settings[COST_BANK] * math.ceil(math.ceil(s.peak[slot]) / settings[BANK_BYTES])
+            development += settings[COST_BANK] * math.ceil(math.ceil(store.peak[slot]) / settings[BANK_BYTES])
         else:
             most, total, built = hosted(row, slot, batch, graph, farsi)
             if built:
@@ -175,23 +195,23 @@ def build(
             development += settings[COST_CORE if kind == CORE else COST_ACCELERATOR] * (
                 (total if kind == CORE else most) / simplest
             )
-    value[9] = development + settings[COST_ROUTE] * touched(row, batch, graph, s)
+    value[9] = development + settings[COST_ROUTE] * touched(row, batch, graph, tree, hops)
 
 
 @jit
-def touched(row: int, batch: Batch, graph: GraphArrays, s: Scratch) -> float:
+def touched(row: int, batch: Batch, graph: GraphArrays, tree: Tree, hops: Hops) -> float:
     """Blocks on the routes from each task to each memory it uses, ends included, in sum."""
     total = 0.0
     for slot in range(batch.block.shape[1]):
-        s.mark[slot] = -1
+        tree.mark[slot] = -1
     for task in range(len(graph.work)):
-        for hop in range(s.hop_start[2 * task], s.hop_start[2 * task + 2]):
-            block = s.hop_block[hop]
-            if s.degree[block] == 1 and s.mark[block] != task:
-                s.mark[block] = task
+        for hop in range(hops.start[2 * task], hops.start[2 * task + 2]):
+            block = hops.block[hop]
+            if tree.degree[block] == 1 and tree.mark[block] != task:
+                tree.mark[block] = task
                 length, back = 2, hop
-                while s.hop_before[back] >= 0:
-                    back = s.hop_before[back]
+                while hops.before[back] >= 0:
+                    back = hops.before[back]
                     length += 1
                 total += length
     return total
@@ -206,7 +226,11 @@ def describe(
     kinds: Catalogue,
     settings: Floats,
     farsi: bool,
-    s: Scratch,
+    degree: Ints,
+    hops: Hops,
+    store: Store,
+    state: State,
+    log: Log,
     areas: Floats,
     detail: Detail,
 ) -> None:
@@ -214,22 +238,23 @@ def describe(
     slots = batch.block.shape[1]
     for task in range(len(graph.work)):
         out = detail.task[row, task]
-        out[:4] = s.times[task]
+        for number in range(4):
+            out[number] = state.times[task, number]
         role, pe = graph.role[task], batch.pe[row, task]
-        detail.block[row, pe, 6] += s.times[task, 3]
+        detail.block[row, pe, 6] += state.times[task, 3]
         pays = role != SOURCE and role != SINK
         if pays:
-            detail.use[row, task, pe] += s.done[task] / kinds.work_per_J[batch.block[row, pe]]
+            detail.use[row, task, pe] += state.done[task] / kinds.work_per_J[batch.block[row, pe]]
         for direction in range(2):
-            for hop in range(s.hop_start[2 * task + direction], s.hop_start[2 * task + direction + 1]):
-                memory = s.hop_block[hop]
-                if s.degree[memory] != 1:
+            for hop in range(hops.start[2 * task + direction], hops.start[2 * task + direction + 1]):
+                memory = hops.block[hop]
+                if degree[memory] != 1:
                     continue
-                moved = s.hop_ratio[hop] * s.done[task]
-                free = 0.0 if farsi or graph.work[task] > 0 else s.hop_bytes[hop]  # what takes no time costs nothing
+                moved = hops.ratio[hop] * state.done[task]
+                free = 0.0 if farsi or graph.work[task] > 0 else hops.bytes[hop]  # what takes no time costs nothing
                 detail.block[row, memory, 5 - direction] += moved + free
                 if pays:
-                    detail.use[row, task, memory] += moved * (s.write_cost[memory] if direction == 0 else s.read_cost[memory])
+                    detail.use[row, task, memory] += moved * (store.write_cost[memory] if direction == 0 else store.read_cost[memory])
         for slot in range(slots):
             out[4] += detail.use[row, task, slot]
             detail.block[row, slot, 0] += detail.use[row, task, slot]
@@ -237,26 +262,26 @@ def describe(
         number = batch.block[row, slot]
         detail.block[row, slot, 1] = areas[slot]
         if number >= 0 and (kinds.kind[number] == SRAM or kinds.kind[number] == DRAM):
-            detail.block[row, slot, 2] = math.ceil(s.peak[slot])
-            detail.block[row, slot, 3] = capacity_of(s.peak[slot], settings)
+            detail.block[row, slot, 2] = math.ceil(store.peak[slot])
+            detail.block[row, slot, 3] = capacity_of(store.peak[slot], settings)
     for task in range(len(graph.work)):
-        find_limiter(row, task, phases, slots, batch, s, detail)
+        find_limiter(row, task, phases, slots, batch, log, detail)
     for phase in range(phases):
-        detail.phase[row, phase, 0], detail.phase[row, phase, 1] = s.phase_s[phase], s.phase_J[phase]
+        detail.phase[row, phase, 0], detail.phase[row, phase, 1] = log.phase_s[phase], log.phase_J[phase]
 
 
 @jit
-def find_limiter(row: int, task: int, phases: int, slots: int, batch: Batch, s: Scratch, detail: Detail) -> None:
+def find_limiter(row: int, task: int, phases: int, slots: int, batch: Batch, log: Log, detail: Detail) -> None:
     """The block that limited the task's rate for the longest time; each block's time goes to its own account too."""
     for slot in range(slots):
-        s.share[slot] = 0.0
+        log.share[slot] = 0.0
     for phase in range(phases):
-        for record in range(s.record_start[phase], s.record_start[phase + 1]):
-            if s.record_task[record] == task:
-                s.share[s.record_limiter[record]] += s.phase_s[phase]
+        for record in range(log.record_start[phase], log.record_start[phase + 1]):
+            if log.record_task[record] == task:
+                log.share[log.record_limiter[record]] += log.phase_s[phase]
     worst = batch.pe[row, task]
     for slot in range(slots):
-        detail.block[row, slot, 7] += s.share[slot]
-        if s.share[slot] > s.share[worst]:
+        detail.block[row, slot, 7] += log.share[slot]
+        if log.share[slot] > log.share[worst]:
             worst = slot
-    detail.task[row, task, 5], detail.task[row, task, 6] = worst, s.share[worst]
+    detail.task[row, task, 5], detail.task[row, task, 6] = worst, log.share[worst]

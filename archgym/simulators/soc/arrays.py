@@ -167,10 +167,10 @@ class Sizes:
     edges: int
 
 
-class Scratch(NamedTuple):
-    """Working memory of one thread. N block slots, T tasks, H hops (a task's data passing one block), R records."""
+class Tree(NamedTuple):
+    """The tree of blocks. N block slots, L link slots."""
 
-    degree: Ints  # (N + 1,) neighbours of each block
+    degree: Ints  # (N,) neighbours of each block
     first: Ints  # (N + 1,) start of each block's neighbours
     neighbour: Ints  # (2L,)
     up: Ints  # (N,) parent in the tree
@@ -181,75 +181,108 @@ class Scratch(NamedTuple):
     path: Ints  # (N,)
     mark: Ints  # (N,)
     where: Ints  # (N,)
-    hop_start: Ints  # (2T + 1,) hops of task t: row 2t writing, row 2t + 1 reading
-    hop_block: Ints  # (H,) the block reached
-    hop_before: Ints  # (H,) the hop that leads to the block before, -1 at the first bus
-    hop_pipe: Ints  # (H,) the directed link taken
-    hop_turn: Ints  # (H,) at the block before: from where it came and where it goes
-    hop_units: Floats  # (H,) burst units
-    hop_ratio: Floats  # (H,) bytes per instruction
-    hop_bytes: Floats  # (H,)
-    pipe_units: Floats  # (2, 2N) burst units of running tasks, by direction and pipe
-    pipe_inputs: Floats  # (2, 2N) pipes with traffic into this one
+
+
+class Hops(NamedTuple):
+    """H hops: a task's data reaching a block. Hops of task t are in row 2t (writing) and 2t + 1 (reading) of ``start``."""
+
+    start: Ints  # (2T + 1,)
+    block: Ints  # (H,) the block reached
+    before: Ints  # (H,) the hop that leads to the block before, -1 at the first bus
+    pipe: Ints  # (H,) the directed link taken
+    turn: Ints  # (H,) at the block before: from where it came and where it goes
+    units: Floats  # (H,) burst units
+    ratio: Floats  # (H,) bytes per instruction
+    bytes: Floats  # (H,)
+
+
+class Flow(NamedTuple):
+    """What the running tasks load the links with, by direction."""
+
+    pipe_units: Floats  # (2, 2N) burst units by pipe
+    pipe_inputs: Ints  # (2, 2N) ways in with traffic for this pipe
     turn_units: Floats  # (2, turns)
-    missing: Ints  # (T,) inputs still to come
-    unread: Ints  # (T,) readers still to finish
-    finished: Ints  # (T,) 1 if in FARSI's list of completed tasks
-    rank: Ints  # (T,)
-    running: Ints  # (T,)
-    waiting: Ints  # (T,)
-    fresh: Ints  # (T,)
-    spare: Ints  # (T,)
-    left: Floats  # (T,)
-    rate: Floats  # (T,)
-    limiter: Ints  # (T,)
-    host: Ints  # (N,) running task of each processing element
-    occupied: Floats  # (N,) bytes in each memory
-    peak: Floats  # (N,)
-    read_cost: Floats  # (N,) J/byte at the final capacity
-    write_cost: Floats  # (N,)
+
+
+class State(NamedTuple):
+    """T tasks on their way, and the task each processing element runs."""
+
+    missing: Ints  # inputs still to come
+    unread: Ints  # readers still to finish
+    finished: Ints  # 1 if in FARSI's list of completed tasks
+    rank: Ints
+    running: Ints
+    waiting: Ints
+    fresh: Ints
+    spare: Ints
+    left: Floats
+    rate: Floats
+    limiter: Ints
+    done: Floats  # instructions
     times: Floats  # (T, 4) ready, start, end, active
+    host: Ints  # (N,)
+
+
+class Store(NamedTuple):
+    """What each memory holds and costs, (N,)."""
+
+    occupied: Floats
+    peak: Floats
+    read_cost: Floats  # J/byte at the final capacity
+    write_cost: Floats
+
+
+class Log(NamedTuple):
+    """What happened in each phase; records of a phase are who ran, how fast, and what limited it."""
+
     phase_s: Floats  # (T + 2,)
     phase_J: Floats  # (T + 2,)
     record_start: Ints  # (T + 3,)
     record_task: Ints  # (R,)
     record_rate: Floats  # (R,)
     record_limiter: Ints  # (R,)
-    done: Floats  # (T,) instructions
     share: Floats  # (N,)
 
 
-_PER_TASK = {
-    "missing", "unread", "finished", "rank", "running", "waiting", "fresh", "spare", "left", "rate", "limiter", "done"
-}  # fmt: skip
+class Scratch(NamedTuple):
+    """Working memory of one thread."""
+
+    tree: Tree
+    hops: Hops
+    flow: Flow
+    state: State
+    store: Store
+    log: Log
 
 
 @lru_cache(maxsize=64)
-def _layout(sizes: Sizes) -> tuple[tuple[tuple[int, ...], type], ...]:
-    """Shape and type of each array of a `Scratch`."""
+def _layout(sizes: Sizes) -> tuple[tuple[type, tuple[tuple[tuple[int, ...], type], ...]], ...]:
+    """Shape and type of each array of each part of a `Scratch`."""
     blocks, tasks = sizes.blocks, sizes.tasks
     hops = 2 * sizes.edges * blocks + 1
     turns = 2 * sizes.links * (min(2 * sizes.links, blocks) + 1) + 1  # no less than the sum of squared degrees
     records = (tasks + 2) * min(blocks, tasks) + 1
+    usual = {Tree: blocks + 1, Hops: hops, Flow: turns, State: tasks, Store: blocks, Log: records}
     special: dict[str, tuple[int, ...]] = {
         "neighbour": (2 * sizes.links + 1,),
-        "hop_start": (2 * tasks + 1,),
+        "start": (2 * tasks + 1,),
         "pipe_units": (2, 2 * blocks),
         "pipe_inputs": (2, 2 * blocks),
         "turn_units": (2, turns),
         "times": (tasks, 4),
+        "host": (blocks,),
         "phase_s": (tasks + 2,),
         "phase_J": (tasks + 2,),
         "record_start": (tasks + 3,),
+        "share": (blocks,),
     }
     found = []
-    for name, kind in Scratch.__annotations__.items():
-        usual = (hops,) if name.startswith("hop") else (records,) if name.startswith("record") else (blocks + 1,)
-        shape = special.get(name, (tasks,) if name in _PER_TASK else usual)
-        found.append((shape, np.float64 if "Floats" in str(kind) else np.int64))
+    for part, size in usual.items():
+        kinds = ((name, np.float64 if "Floats" in str(kind) else np.int64) for name, kind in part.__annotations__.items())
+        found.append((part, tuple((special.get(name, (size,)), kind) for name, kind in kinds)))
     return tuple(found)
 
 
 def scratch(sizes: Sizes) -> Scratch:
     """Working memory for one thread."""
-    return Scratch(*(np.zeros(shape, dtype=kind) for shape, kind in _layout(sizes)))
+    return Scratch(*(part(*(np.zeros(shape, dtype=kind) for shape, kind in shapes)) for part, shapes in _layout(sizes)))

@@ -26,8 +26,9 @@ from archgym.simulators.soc.arrays import (
     Scratch,
     Totals,
 )
-from archgym.simulators.soc.kernel import latencies, network, schedule
 from archgym.simulators.soc.library import MemoryTechnology, memory_technology
+from archgym.simulators.soc.routes import network
+from archgym.simulators.soc.schedule import schedule
 
 Fidelity = Literal["physical", "farsi"]
 FIDELITIES: tuple[Fidelity, ...] = ("physical", "farsi")
@@ -64,18 +65,21 @@ def run_rows(
     per_work = np.empty(len(graph.work))
     areas = np.empty(batch.block.shape[1])
     for row in range(first, end):
-        network(row, batch, graph, kinds, totals.failure[row], s)
+        network(row, batch, graph, kinds, totals.failure[row], s.tree, s.hops)
         if totals.failure[row, 0] != FEASIBLE:
             continue
         value = totals.value[row]
         phases = schedule(row, batch, graph, kinds, farsi, s)
-        build(row, batch, graph, kinds, settings, farsi, technology.capacity, technology.cost, s, areas, value)
-        spend(row, phases, batch, graph, kinds, s, per_work, value)
-        value[0] = window_power(phases, settings[WINDOW_S], farsi, s)
+        build(row, batch, graph, kinds, settings, farsi, technology.capacity, technology.cost, s.tree, s.hops, s.store, areas, value)
+        spend(row, phases, batch, graph, kinds, s.state.done, s.hops, s.store, s.log, per_work, value)
+        value[0] = window_power(phases, settings[WINDOW_S], farsi, s.log)
         value[12] = phases
-        latencies(graph, s, totals.latency[row])
+        for number in range(len(graph.last)):
+            totals.latency[row, number] = s.state.times[graph.last[number], 2]
         if detailed:
-            describe(row, phases, batch, graph, kinds, settings, farsi, s, areas, detail)
+            describe(
+                row, phases, batch, graph, kinds, settings, farsi, s.tree.degree, s.hops, s.store, s.state, s.log, areas, detail
+            )
 
 
 def simulate_batch(
