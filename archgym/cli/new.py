@@ -123,7 +123,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", options.name):
-        raise ConfigError(f"name: {options.name!r} is not allowed; allowed: lower-case letters, digits and _, a letter first")
+        raise ConfigError(
+            f"name: {options.name!r} is not allowed; allowed: lower-case letters, digits and _, a letter first"
+        )
     root = Path(options.out) / options.name
     if root.exists():
         raise ConfigError(f"{root} exists already; choose another name or --out")
