@@ -223,13 +223,24 @@ class State(NamedTuple):
     host: Ints  # (N,)
 
 
-class Store(NamedTuple):
-    """What each memory holds and costs, (N,)."""
+class Slots(NamedTuple):
+    """What is in each of N block slots; kind -1 where there is nothing."""
 
-    occupied: Floats
+    kind: Ints
+    rate: Floats
+    work_per_J: Floats
+    work_per_m2: Floats
+    only: Ints  # the one task an accelerator runs, else -1
+
+
+class Store(NamedTuple):
+    """What each block holds and costs, (N,)."""
+
+    occupied: Floats  # bytes
     peak: Floats
-    read_cost: Floats  # J/byte at the final capacity
-    write_cost: Floats
+    capacity: Floats
+    cost: Floats  # (N, 3) J/byte read, J/byte written, m²
+    area: Floats
 
 
 class Log(NamedTuple):
@@ -247,6 +258,7 @@ class Log(NamedTuple):
 class Scratch(NamedTuple):
     """Working memory of one thread."""
 
+    slots: Slots
     tree: Tree
     hops: Hops
     flow: Flow
@@ -262,7 +274,7 @@ def _layout(sizes: Sizes) -> tuple[tuple[type, tuple[tuple[tuple[int, ...], type
     hops = 2 * sizes.edges * blocks + 1
     turns = 2 * sizes.links * (min(2 * sizes.links, blocks) + 1) + 1  # no less than the sum of squared degrees
     records = (tasks + 2) * min(blocks, tasks) + 1
-    usual = {Tree: blocks + 1, Hops: hops, Flow: turns, State: tasks, Store: blocks, Log: records}
+    usual = {Slots: blocks, Tree: blocks + 1, Hops: hops, Flow: turns, State: tasks, Store: blocks, Log: records}
     special: dict[str, tuple[int, ...]] = {
         "neighbour": (2 * sizes.links + 1,),
         "start": (2 * tasks + 1,),
@@ -271,6 +283,7 @@ def _layout(sizes: Sizes) -> tuple[tuple[type, tuple[tuple[tuple[int, ...], type
         "turn_units": (2, turns),
         "times": (tasks, 4),
         "host": (blocks,),
+        "cost": (blocks, 3),
         "phase_s": (tasks + 2,),
         "phase_J": (tasks + 2,),
         "record_start": (tasks + 3,),

@@ -14,7 +14,17 @@ from archgym.errors import ConfigError, UnknownNameError
 from archgym.simulators.batch import for_row_blocks
 from archgym.simulators.jit import jit
 from archgym.simulators.soc import arrays
-from archgym.simulators.soc.accounting import build, describe, spend, window_power
+from archgym.simulators.soc.accounting import (
+    build,
+    build_memories,
+    describe_blocks,
+    describe_limits,
+    describe_tasks,
+    phase_energies,
+    routes_cost,
+    spend,
+    window_power,
+)
 from archgym.simulators.soc.arrays import (
     FEASIBLE,
     WINDOW_S,
@@ -23,7 +33,9 @@ from archgym.simulators.soc.arrays import (
     Detail,
     Floats,
     GraphArrays,
+    Ints,
     Scratch,
+    Slots,
     Totals,
 )
 from archgym.simulators.soc.library import MemoryTechnology, memory_technology
@@ -47,6 +59,17 @@ def check_fidelity(fidelity: str) -> bool:
 
 
 @jit
+def fill_slots(block: Ints, kinds: Catalogue, slots: Slots) -> None:
+    """Look up what is in each slot of one design."""
+    for slot in range(len(block)):
+        number = block[slot]
+        slots.kind[slot] = kinds.kind[number] if number >= 0 else -1
+        if number >= 0:
+            slots.rate[slot], slots.only[slot] = kinds.rate[number], kinds.task[number]
+            slots.work_per_J[slot], slots.work_per_m2[slot] = kinds.work_per_J[number], kinds.work_per_m2[number]
+
+
+@jit
 def run_rows(
     first: int,
     end: int,
@@ -62,24 +85,32 @@ def run_rows(
     detail: Detail,
 ) -> None:
     """Rows ``first`` to ``end`` of a batch."""
-    per_work = np.empty(len(graph.work))
-    areas = np.empty(batch.block.shape[1])
+    work, role = graph.work, graph.role
+    slots, hops, state, store, log = s.slots, s.hops, s.state, s.store, s.log
+    per_work = np.empty(len(work))
     for row in range(first, end):
-        network(row, batch, graph, kinds, totals.failure[row], s.tree, s.hops)
-        if totals.failure[row, 0] != FEASIBLE:
+        pe, memory, failure, value = batch.pe[row], batch.memory[row], totals.failure[row], totals.value[row]
+        fill_slots(batch.block[row], kinds, slots)
+        network(slots.kind, slots.only, batch.link[row], pe, memory, graph, failure, s.tree, hops)
+        if failure[0] != FEASIBLE:
             continue
-        value = totals.value[row]
-        phases = schedule(row, batch, graph, kinds, farsi, s)
-        build(row, batch, graph, kinds, settings, farsi, technology.capacity, technology.cost, s.tree, s.hops, s.store, areas, value)
-        spend(row, phases, batch, graph, kinds, s.state.done, s.hops, s.store, s.log, per_work, value)
-        value[0] = window_power(phases, settings[WINDOW_S], farsi, s.log)
+        phases = schedule(batch.order[row], pe, slots.kind, slots.rate, graph, farsi, hops, s.flow, state, store, log)
+        build_memories(slots, settings, technology.capacity, technology.cost, store)
+        value[9] = routes_cost(slots.kind, len(work), settings, s.tree.mark, hops)
+        build(pe, work, role, slots, settings, farsi, store, value)
+        spend(pe, role, state.done, slots, hops, store.cost, per_work, value)
+        phase_energies(phases, per_work, log)
+        value[0] = window_power(phases, settings[WINDOW_S], farsi, log.phase_s, log.phase_J)
         value[12] = phases
         for number in range(len(graph.last)):
-            totals.latency[row, number] = s.state.times[graph.last[number], 2]
+            totals.latency[row, number] = state.times[graph.last[number], 2]
         if detailed:
-            describe(
-                row, phases, batch, graph, kinds, settings, farsi, s.tree.degree, s.hops, s.store, s.state, s.log, areas, detail
-            )
+            task_out, block_out, use = detail.task[row], detail.block[row], detail.use[row]
+            describe_tasks(
+                pe, work, role, farsi, slots, hops, store, state.done, state.times, task_out, block_out, use
+            )  # fmt: skip
+            describe_limits(phases, pe, log, task_out, block_out)
+            describe_blocks(phases, slots.kind, store, log, block_out, detail.phase[row])
 
 
 def simulate_batch(
