@@ -1,0 +1,236 @@
+"""Address maps: which address bits select channel, rank, bank group, bank, row and column.
+
+A map is a DRAMSys ``CONGEN`` file (bit positions, least significant first; ``XOR`` pairs) or a name such as ``rbc``.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archgym.errors import ConfigError, UnknownNameError, WorkloadError
+from archgym.simulators.dram.device import Device
+from archgym.simulators.jit import jit
+
+FIELDS = ("CHANNEL", "RANK", "BANKGROUP", "BANK", "ROW", "COLUMN", "BYTE")
+
+NAMED_MAPS: Mapping[str, str] = {
+    "rbc": "row, bank, column: neighbouring rows' worth of data go to different banks",
+    "brc": "bank, row, column: each bank is one contiguous region",
+    "rcb": "row, column, bank: neighbouring bursts go to different banks",
+    "rbc-xor": "as rbc, the bank bits exchanged by XOR with the lowest row bits",
+}
+"""Maps that exist for every device: fields from the most significant bit down, and what that does."""
+
+PROGRAM_ADDRESS_BITS = 32
+"""Addresses of 32-bit programs are folded onto a smaller memory (their upper bits ignored), as DRAMSys does."""
+
+BANK_BITS = 16
+WRITE_BIT = 1 << 16
+ROW_SHIFT = 17
+"""A decoded request is one int64: bank (counted over all channels and ranks), write flag, row."""
+
+
+@dataclass(frozen=True)
+class AddressMap:
+    """Bit positions of each field, least significant first, and (target, source) pairs: target ^= source."""
+
+    name: str
+    bits: Mapping[str, tuple[int, ...]]
+    xor: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def capacity_bytes(self) -> int:
+        """One more than the highest address that has its own place."""
+        return 1 << (1 + max(bit for positions in self.bits.values() for bit in positions))
+
+    def check_fits(self, device: Device) -> None:
+        """Refuse a map whose fields do not have exactly the device's sizes.
+
+        Raises:
+            ConfigError: naming the field.
+        """
+        counts = {
+            "CHANNEL": device.channels,
+            "RANK": device.ranks,
+            "BANKGROUP": device.groups,
+            "BANK": device.banks // device.groups,
+            "ROW": device.rows,
+            "COLUMN": device.columns,
+            "BYTE": device.bytes_per_column,
+        }
+        for field, count in counts.items():
+            reached = 1 << len(self.bits.get(field, ()))
+            if reached != count:
+                raise ConfigError(
+                    f"address map {self.name!r} gives {field} {reached} values, device {device.id!r} has {count}"
+                )
+
+    def locate(self, addresses: NDArray[np.int64], is_write: NDArray[np.bool_], device: Device) -> NDArray[np.int64]:
+        """Pack bank, direction and row of each request, shape (N,); see `ROW_SHIFT`.
+
+        Raises:
+            WorkloadError: for an address beyond the memory that is not a 32-bit program's.
+        """
+        highest = int(addresses.max())
+        if highest >= max(self.capacity_bytes, 1 << PROGRAM_ADDRESS_BITS):
+            first = int(np.argmax(addresses == highest))
+            raise WorkloadError(
+                f"request {first} has address {highest:#x}, beyond the device: {device.id!r} with address map "
+                f"{self.name!r} ends at {self.capacity_bytes - 1:#x}"
+            )
+        groups_per_channel = device.ranks * device.groups
+        fields = np.array(_segments(self.bits, device.banks // device.groups, device.groups, groups_per_channel))
+        packed = np.empty(len(addresses), dtype=np.int64)
+        pairs = np.array(self.xor, dtype=np.int64).reshape(-1, 2)
+        _locate(addresses, is_write, fields.astype(np.int64), pairs, packed)
+        return packed
+
+    def column_bits(self) -> tuple[int, ...]:
+        return self.bits["COLUMN"]
+
+
+def _segments(
+    bits: Mapping[str, tuple[int, ...]], banks_per_group: int, groups: int, groups_per_channel: int
+) -> list[tuple[int, int, int]]:
+    """(shift, mask, multiplier) of each run of neighbouring bits; their sum is the packed place."""
+    weights = {
+        "BANK": 1,
+        "BANKGROUP": banks_per_group,
+        "RANK": banks_per_group * groups,
+        "CHANNEL": banks_per_group * groups_per_channel,
+        "ROW": 1 << ROW_SHIFT,
+    }
+    runs = []
+    for field, weight in weights.items():
+        positions = bits.get(field, ())
+        start = 0
+        for end in range(1, len(positions) + 1):
+            if end == len(positions) or positions[end] != positions[end - 1] + 1:
+                runs.append((positions[start], (1 << (end - start)) - 1, weight << start))
+                start = end
+    return runs
+
+
+@jit
+def _locate(addresses, is_write, segments, pairs, packed):  # type: ignore[no-untyped-def]
+    for request in range(len(addresses)):
+        address = addresses[request]
+        for pair in range(len(pairs)):
+            target = pairs[pair, 0]
+            address ^= ((address >> pairs[pair, 1]) & 1) << target
+        place = np.int64(is_write[request]) * WRITE_BIT
+        for segment in range(len(segments)):
+            place += ((address >> segments[segment, 0]) & segments[segment, 1]) * segments[segment, 2]
+        packed[request] = place
+
+
+def load_address_map(name_or_path: str, device: Device) -> AddressMap:
+    """A named map built for ``device``, or a DRAMSys address-map file.
+
+    Raises:
+        UnknownNameError: if it is neither a name nor an existing file.
+        ConfigError: if the file cannot be read or does not fit the device.
+    """
+    name_or_path = str(name_or_path)
+    if name_or_path in device.address_maps and _sizes_of(device.address_maps[name_or_path], device):
+        mapping = _read_congen(name_or_path, device.address_maps[name_or_path])
+    elif name_or_path in NAMED_MAPS:
+        mapping = named_map(name_or_path, device)
+    else:
+        mapping = _from_file(name_or_path, device)
+    mapping.check_fits(device)
+    return mapping
+
+
+def _sizes_of(congen: Mapping[str, Any], device: Device) -> bool:
+    """Whether a map that came with the device file still fits (ranks or channels may have been changed)."""
+    ranks, channels = 1 << len(congen.get("RANK_BIT", ())), 1 << len(congen.get("CHANNEL_BIT", ()))
+    return (ranks, channels) == (device.ranks, device.channels)
+
+
+def _from_file(name: str, device: Device) -> AddressMap:
+    path = Path(name)
+    if not path.is_file():
+        known = tuple(dict.fromkeys((*NAMED_MAPS, *device.address_maps)))
+        raise UnknownNameError("address map", name, (*known, "or the path of an address-map JSON file"))
+    return _read_file(path)
+
+
+@functools.lru_cache(maxsize=64)
+def _read_file(path: Path) -> AddressMap:
+    try:
+        document = json.loads(path.read_text())
+    except ValueError as error:
+        raise ConfigError(f"address map {path}: is not JSON ({error})") from error
+    if not isinstance(document, dict):
+        raise ConfigError(f"address map {path}: expected an object with 'CONGEN'")
+    return _read_congen(str(path), document.get("CONGEN", document.get("addressmapping", document)))
+
+
+def _read_congen(name: str, congen: Mapping[str, Any]) -> AddressMap:
+    bits: dict[str, tuple[int, ...]] = {}
+    for field in FIELDS:
+        positions = congen.get(f"{field}_BIT", ())
+        positions = positions if isinstance(positions, Sequence) else (positions,)
+        if not all(isinstance(bit, int) and 0 <= bit < 63 for bit in positions):
+            raise ConfigError(f"address map {name}: {field}_BIT = {positions}; allowed: bit numbers 0 to 62")
+        bits[field] = tuple(positions)
+    used = [bit for positions in bits.values() for bit in positions]
+    if not used or len(set(used)) != len(used):
+        raise ConfigError(f"address map {name}: every address bit may belong to one field only, and some must be given")
+    pairs = tuple((int(pair["FIRST"]), int(pair["SECOND"])) for pair in congen.get("XOR", ()))
+    if any(not 0 <= bit < 63 for pair in pairs for bit in pair):
+        raise ConfigError(f"address map {name}: XOR = {pairs}; allowed: bit numbers 0 to 62")
+    return AddressMap(name, bits, pairs)
+
+
+def named_map(name: str, device: Device) -> AddressMap:
+    """One of `NAMED_MAPS` for ``device``: channels change with every burst, then the order the name spells.
+
+    Raises:
+        ConfigError: if a size of the device is not a power of two.
+    """
+    widths = {
+        "BYTE": _width(device.bytes_per_column, "bytes per column", device),
+        "BURST": _width(device.burst_length, "burst length", device),
+        "CHANNEL": _width(device.channels, "channels", device),
+        "COLUMN": _width(device.columns, "columns", device),
+        "BANKGROUP": _width(device.groups, "bank groups", device),
+        "BANK": _width(device.banks // device.groups, "banks per group", device),
+        "RANK": _width(device.ranks, "ranks", device),
+        "ROW": _width(device.rows, "rows", device),
+    }
+    widths["BURST"] = min(widths["BURST"], widths["COLUMN"])
+    widths["COLUMN"] -= widths["BURST"]
+    banks = ("BANKGROUP", "BANK", "RANK")
+    upwards = {
+        "rbc": ("COLUMN", *banks, "ROW"),
+        "rbc-xor": ("COLUMN", *banks, "ROW"),
+        "brc": ("COLUMN", "ROW", *banks),
+        "rcb": (*banks, "COLUMN", "ROW"),
+    }[name]
+    bits: dict[str, tuple[int, ...]] = dict.fromkeys(FIELDS, ())
+    start = 0
+    for field in ("BYTE", "BURST", "CHANNEL", *upwards):
+        target = "COLUMN" if field == "BURST" else field
+        bits[target] += tuple(range(start, start + widths[field]))
+        start += widths[field]
+    pairs: tuple[tuple[int, int], ...] = ()
+    if name == "rbc-xor":
+        pairs = tuple(zip(bits["BANKGROUP"] + bits["BANK"], bits["ROW"], strict=False))
+    return AddressMap(name, bits, pairs)
+
+
+def _width(count: int, what: str, device: Device) -> int:
+    width = count.bit_length() - 1
+    if count != 1 << width:
+        raise ConfigError(f"device {device.id!r}: {count} {what} is not a power of two, which a named map needs")
+    return width
