@@ -18,7 +18,8 @@ from archgym.study.definition import Study
 from archgym.study.plan import Plan, PlannedRun, plan_study
 from archgym.study.pool import Crash, run_in_processes
 from archgym.study.store import Store
-from archgym.study.worker import ONE_THREAD, Outcome, StudyWorker, Task, as_head, failed, single_threaded
+from archgym.study.threads import ONE_THREAD, single_threaded
+from archgym.study.worker import Outcome, StudyWorker, Task, as_head, failed
 
 EXECUTORS = ("auto", "serial", "processes", "ray")
 

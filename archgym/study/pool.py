@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +15,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Generic, TypeVar
+
+from archgym.study.threads import environment
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -32,12 +33,12 @@ class Crash:
 
 
 class _Worker(Generic[Given]):
-    def __init__(self, function: Callable[[Given], Any], environment: Mapping[str, str]) -> None:
+    def __init__(self, function: Callable[[Given], Any], variables: Mapping[str, str]) -> None:
         # Spawned, not forked: the parent has threads (kernels, progress), which a fork would freeze.
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process: SpawnProcess = context.Process(target=_serve, args=(theirs, function), daemon=True)
-        with _environment(environment):
+        with environment(variables):
             self.process.start()
         theirs.close()
         self.task: tuple[int, Given] | None = None
@@ -58,20 +59,6 @@ class _Worker(Generic[Given]):
             self.process.join()
 
 
-@contextlib.contextmanager
-def _environment(changes: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
 def _serve(connection: Connection, function: Callable[[Any], Any]) -> None:
     """A worker's life: tasks in, results out, until the parent closes the pipe or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
@@ -85,17 +72,17 @@ def run_in_processes(
     function: Callable[[Given], Made],
     tasks: Sequence[Given],
     jobs: int,
-    environment: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[Given, Made | Crash]]:
     """Results of ``function`` on every task, as they come.
 
     Args:
         function: picklable; sent once to each process. It must turn its own errors into results.
-        environment: variables the processes start with.
+        variables: environment the processes start with.
     """
     waiting = deque(enumerate(tasks))
     crashes: dict[int, int] = {}
-    workers = [_Worker(function, environment or {}) for _ in range(min(jobs, len(waiting)))]
+    workers = [_Worker(function, variables or {}) for _ in range(min(jobs, len(waiting)))]
     try:
         while True:
             for worker in workers:
@@ -118,7 +105,7 @@ def run_in_processes(
                     if again:
                         waiting.appendleft((index, given))
                     if waiting:
-                        workers.append(_Worker(function, environment or {}))
+                        workers.append(_Worker(function, variables or {}))
                     if again:
                         continue
                     made = Crash(f"{why}, {crashes[index]} times")

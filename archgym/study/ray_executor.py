@@ -9,6 +9,7 @@ coming to an end is recorded as failed.
 from __future__ import annotations
 
 import math
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +24,8 @@ from archgym.problem import Evaluation
 from archgym.runlog import Run
 from archgym.study.pool import MOST_CRASHES
 from archgym.study.records import pack_run
-from archgym.study.worker import ONE_THREAD, Outcome, StudyWorker, Task, failed, summarise
+from archgym.study.threads import ONE_THREAD
+from archgym.study.worker import Outcome, StudyWorker, Task, failed, summarise
 
 if TYPE_CHECKING:
     from archgym.study.execute import Options
@@ -90,6 +92,7 @@ def connect(address: str, jobs: int) -> Any:
     ray = _ray()
     if ray.is_initialized():
         return ray
+    _check_reachable(address)
     common: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
         if address:
@@ -99,6 +102,17 @@ def connect(address: str, jobs: int) -> Any:
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise ConfigError(f"--address {address!r}: no Ray cluster could be reached there ({error})") from error
     return ray
+
+
+def _check_reachable(address: str) -> None:
+    """Refuse an address at which nobody listens; Ray itself would try for many minutes."""
+    host, separator, port = address.rpartition("://")[2].rpartition(":")
+    if not separator:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise ConfigError(f"--address {address!r}: no Ray cluster could be reached there ({error})") from error
 
 
 def run_on_ray(tasks: Sequence[Task], worker: StudyWorker, options: Options) -> Iterator[Outcome]:

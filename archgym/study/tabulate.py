@@ -24,7 +24,7 @@ from archgym.simulators.table import TableError, TableSimulator, differing, make
 from archgym.space import Designs
 from archgym.study.pool import Crash, run_in_processes
 from archgym.study.store import write_atomically
-from archgym.study.worker import ONE_THREAD
+from archgym.study.threads import ONE_THREAD
 from archgym.workload import Workload
 
 #: the largest space that is tabulated

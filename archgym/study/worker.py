@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,19 +18,6 @@ from archgym.runlog import Run
 from archgym.study.definition import ProblemKey
 from archgym.study.plan import PlannedRun, open_problem
 from archgym.study.records import pack_run
-
-#: environment of a worker: parallelism is over runs, so each uses one thread, and adds sum in one order everywhere
-ONE_THREAD = dict.fromkeys(
-    (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-        "NUMEXPR_NUM_THREADS",
-        "ARCHGYM_THREADS",
-    ),
-    "1",
-)
 
 
 @dataclass(frozen=True)
@@ -143,32 +128,6 @@ def summarise(run: Run) -> dict[str, Any]:
         "unique_designs": len(np.unique(run.designs, axis=0)),
         "feasible": int(run.metrics.feasible.sum()),
     }
-
-
-@contextlib.contextmanager
-def single_threaded() -> Iterator[None]:
-    """Hold the libraries of this process to one thread each, as in a worker process."""
-    import os
-    import sys
-
-    before = os.environ.get("ARCHGYM_THREADS")
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(ImportError):
-            from threadpoolctl import threadpool_limits
-
-            stack.enter_context(threadpool_limits(1))
-        if "torch" in sys.modules:
-            torch = sys.modules["torch"]
-            stack.callback(torch.set_num_threads, torch.get_num_threads())
-            torch.set_num_threads(1)
-        os.environ["ARCHGYM_THREADS"] = "1"
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ["ARCHGYM_THREADS"]
-            else:
-                os.environ["ARCHGYM_THREADS"] = before
 
 
 def failed(task: Task, why: str) -> Outcome:

@@ -150,3 +150,23 @@ def test_an_unknown_scale_or_study_is_refused(tmp_path):
 def test_shipped_studies_are_files_named_after_themselves():
     for name, path in named_studies().items():
         assert f'name = "{name}"' in path.read_text()
+
+
+@pytest.mark.parametrize("name", sorted(named_studies()))
+def test_every_shipped_study_is_valid_and_its_small_scale_is_small(name):
+    whole, small = open_study(name), open_study(name, "small")
+    assert whole.question.endswith("?")
+    whole.check_size()
+    assert small.evaluation_count <= 150_000
+    assert small.evaluation_count < whole.evaluation_count / 10
+
+
+def test_the_dram_lottery_covers_archgyms_grids():
+    study = open_study("lottery-dram")
+    settings = {agents.agent: agents.setting_count for agents in study.agents}
+    assert settings["aco"] == 600
+    assert settings["ga"] == 72
+    assert settings["random"] == 2
+    assert {key.objective for key in study.problems_of(study.agents[0])} == {"low_power", "low_latency", "joint"}
+    assert len(study.problems_of(study.agents[0])) == 12
+    assert study.run_count > 21_600
