@@ -25,8 +25,7 @@ LAYERS = (
     {"rollout"},
     {"custom", "study"},
     {"dataset"},
-    {"proxy"},
-    {"report", "testing"},
+    {"proxy", "report", "testing"},
     {"cli"},
     {"__main__"},
 )
