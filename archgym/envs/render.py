@@ -43,7 +43,12 @@ def render(mode: str | None, observer: Observer, evaluation: Evaluation, row: in
     """One evaluated design in a render mode: text, an array of shape (height, width, 3), or None without a mode."""
     if mode == "ansi":
         return render_text(observer, evaluation, row)
-    return render_picture(observer, evaluation, row) if mode == "rgb_array" else None
+    if mode != "rgb_array":
+        return None
+    own = getattr(observer.problem.simulator, "picture", None)  # a simulator may draw its feasible designs itself
+    if own is not None and evaluation.metrics.feasible[row]:
+        return own(evaluation.designs[row])
+    return render_picture(observer, evaluation, row)
 
 
 def verdict(metric: Metric, value: float, default: float) -> str:
