@@ -292,14 +292,14 @@ def earliest(P, T, S, channel, bank, command):
 
 
 @jit
-def find_best(P, T, S, channel, first):
+def find_best(P, T, S, channel, first, now):
     """Cache the candidate that can issue first (of equals the oldest request), among banks that all use one bus."""
     best_time, best_id, best_bank = NEVER, NEVER, -1
     listed = P[P_CANDIDATES] + first
     for k in range(S[channel + C_CANDIDATES]):
         number = S[listed + k]
         bank = P[P_BANK] + number * B_SIZE
-        time = earliest(P, T, S, channel, bank, S[bank + B_COMMAND])
+        time = max(now, earliest(P, T, S, channel, bank, S[bank + B_COMMAND]))
         if time <= best_time:
             identity = S[P[P_NODES] + S[bank + B_CURRENT] * N_SIZE + N_ID]
             if time < best_time or identity < best_id:
@@ -311,7 +311,7 @@ def find_best(P, T, S, channel, first):
 
 
 @jit
-def evaluate_one(P, T, S, channel, number, addresses):
+def evaluate_one(P, T, S, channel, number, now, addresses):
     """Evaluate one bank between two searches, and keep the cached best candidate right."""
     bank = P[P_BANK] + number * B_SIZE
     old_command, old_node = S[bank + B_COMMAND], S[bank + B_CURRENT]
@@ -322,7 +322,7 @@ def evaluate_one(P, T, S, channel, number, addresses):
     if number == S[channel + C_BEST_BANK]:
         S[channel + C_CACHED] = 0
     elif command >= 0:
-        time = earliest(P, T, S, channel, bank, command)
+        time = max(now, earliest(P, T, S, channel, bank, command))
         identity = S[P[P_NODES] + S[bank + B_CURRENT] * N_SIZE + N_ID]
         best = S[channel + C_BEST_TIME]
         if time < best or (time == best and identity < S[channel + C_BEST_ID]):

@@ -210,7 +210,7 @@ def _accept(P, T, S, channel, now, where, addresses):
     identity = S[channel + C_NEXT_ID]
     S[channel + C_NEXT_ID] = identity + 1
     store(P, S, channel, bank_number, request, place >> ROW_SHIFT, (place >> 16) & 1, identity)
-    evaluate_one(P, T, S, channel, bank_number, addresses)
+    evaluate_one(P, T, S, channel, bank_number, now, addresses)
     send(P, S, P[P_ARBITER_QUEUE], E_ARBITER, now, END_REQUEST, request)
     return True
 
@@ -495,7 +495,7 @@ def run_controller(P, T, S, number, now, where, addresses):
     elif simple and S[channel + C_DIRTY] == 0:
         first = number * P[P_RANKS] * P[P_BANKS]
         if S[channel + C_CACHED] == 0:
-            find_best(P, T, S, channel, first)
+            find_best(P, T, S, channel, first, now)
         if S[channel + C_BEST_TIME] <= now:
             bank_number = S[channel + C_BEST_BANK]
             _issue_bank_command(P, T, S, channel, number, bank_number, now, where, addresses)
@@ -503,7 +503,7 @@ def run_controller(P, T, S, number, now, where, addresses):
                 _evaluate_dirty(P, S, channel, number, addresses)
             else:
                 evaluate(P, S, channel, bank_number, addresses)
-            find_best(P, T, S, channel, first)
+            find_best(P, T, S, channel, first, now)
         soonest = min(S[channel + C_BEST_TIME], S[channel + C_DUE])
     else:
         soonest = _run_in_full(P, T, S, channel, number, now, where, addresses)

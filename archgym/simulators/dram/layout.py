@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archgym.simulators.dram import commands as c
-from archgym.simulators.dram.device import Device
 
 NEVER = 1 << 60
 LONG_AGO = -(1 << 58)
@@ -31,7 +30,7 @@ LONG_AGO = -(1 << 58)
 
 # -- values of choices ---------------------------------------------------------------------------------------------
 OPEN, OPEN_ADAPTIVE, CLOSED, CLOSED_ADAPTIVE = range(4)
-FIFO, FR_FCFS, FR_FCFS_GRP, GRP_FR_FCFS, GRP_FR_FCFS_WM = range(5)
+FIFO, FR_FCFS_GRP, FR_FCFS, GRP_FR_FCFS, GRP_FR_FCFS_WM = range(5)
 BANKWISE, READ_WRITE, SHARED = range(3)
 NO_REFRESH, ALL_BANK, PER_BANK, SAME_BANK = range(4)
 ARBITER_SIMPLE, ARBITER_FIFO, ARBITER_REORDER = range(3)
@@ -135,36 +134,39 @@ class Layout:
     nodes: int
     sizes: Sizes
 
-    def fill(self, parameters: NDArray[np.int64]) -> int:
-        """Write the offsets into ``P``; returns the state's length."""
+    def blocks(self) -> dict[int, int]:
+        """Length of each block, in order, by the parameter that holds its place. The heap is last."""
         ranks, groups, banks = (self.channels * n for n in (self.ranks, self.ranks * self.groups, self.banks_a_channel))
-        ring = self.sizes.ring
-        blocks = {
+        ring, queue = self.sizes.ring, Q_ENTRIES + 4 * MOST_MESSAGES
+        return {
             P_EVENTS: (E_FIRST + WAKE_UPS * self.channels) * EV_SIZE,
             P_DELTAS: E_FIRST + WAKE_UPS * self.channels,
             P_RUNNABLE: 2 + self.channels,
-            P_ARBITER_QUEUE: Q_ENTRIES + 4 * MOST_MESSAGES,
-            P_PLAYER_QUEUE: Q_ENTRIES + 4 * MOST_MESSAGES,
             P_CHANNEL: self.channels * C_SIZE,
             P_RANK: ranks * R_SIZE,
-            P_GROUP: groups * 6,
+            P_GROUP: groups * c.BANK_COMMANDS,
             P_BANK: banks * B_SIZE,
+            P_CANDIDATES: banks,
+            P_NODES: self.channels * self.nodes * N_SIZE,
+            P_ARBITER_QUEUE: queue,
+            P_PLAYER_QUEUE: queue,
             P_BANK_LAST: banks * c.COUNT,
             P_GROUP_LAST: groups * c.COUNT,
-            P_CANDIDATES: banks,
             P_AUTO: ranks * 2 * self.banks,
-            P_NODES: self.channels * self.nodes * N_SIZE,
             P_SENT: ring,
             P_ARRIVED: ring,
             P_RESPONSES: self.channels * 2 * ring,
             P_PENDING: self.channels * ring,
             P_HEAP: 2 * (self.sizes.heap + 1),
         }
+
+    def fill(self, parameters: NDArray[np.int64]) -> int:
+        """Write the places into ``P``; returns the state's length."""
         place = G_COUNT
-        for name, length in blocks.items():
+        for name, length in self.blocks().items():
             parameters[name] = place
             place += length
-        parameters[P_RING] = ring
+        parameters[P_RING] = self.sizes.ring
         parameters[P_HEAP_LENGTH] = self.sizes.heap
         return place
 
@@ -172,6 +174,3 @@ class Layout:
     def banks_a_channel(self) -> int:
         return self.banks * self.ranks
 
-
-def layout_for(device: Device, nodes: int, sizes: Sizes) -> Layout:
-    return Layout(device.channels, device.ranks, device.groups, device.banks, nodes, sizes)

@@ -53,7 +53,6 @@ from archgym.simulators.dram.layout import (
     G_LAST_END_RESPONSE,
     G_LATENCY_MAX,
     G_LATENCY_SUM,
-    G_NEXT_RETURN,
     G_NEXT_SEND,
     G_NOW,
     G_OLDEST,
@@ -421,5 +420,3 @@ def close_accounts(P, S, completion):
         for rank_number in range(number * P[P_RANKS], (number + 1) * P[P_RANKS]):
             close_account(P, S, rank_number, last, end)
 
-
-UNUSED = G_NEXT_RETURN

@@ -42,6 +42,7 @@ class Timing:
         data_end: (2,) from a read, a write to the end of its data.
         first_command_ps_before_edge: how much earlier than a clock edge the very first command of a bus comes; all
             later ones keep that phase. (DRAMSys's HBM2 checker adds a clock to a "never" that wraps around, 1 ps.)
+        power_down: whether power-down commands are described.
         energy: durations in clock cycles for the energy model; None where the standard has no energy model here.
         refresh_interval: (3,) for `REFRESH_KINDS`; 0 where the standard does not have that refresh.
         named: every timing and derived timing by name.
@@ -58,6 +59,7 @@ class Timing:
     round_delay: tuple[int, int]
     data_end: NDArray[np.int64]
     first_command_ps_before_edge: int
+    power_down: bool
     energy: Mapping[str, int] | None
     refresh_interval: NDArray[np.int64]
     named: Mapping[str, int]
@@ -126,7 +128,8 @@ def compile_timing(standard: str, timings: Mapping[str, int], where: str) -> Tim
         round_delay=(rounds["same round"], rounds["new round"]),
         data_end=np.array([evaluate(document["data_end"][way], names, where) for way in ("read", "write")]),
         first_command_ps_before_edge=document.get("first_command_ps_before_edge", 0),
-        energy=document["energy"] and {name: evaluate(text, names, where) for name, text in document["energy"].items()},
+        power_down=document.get("power_down", True),
+        energy=_durations(document["energy"], names, where),
         refresh_interval=np.array(
             [evaluate(intervals[kind], names, where) if intervals.get(kind) else 0 for kind in REFRESH_KINDS]
         ),
@@ -138,3 +141,9 @@ def _number(name: str, where: str) -> int:
     if name not in c.NUMBER:
         raise ConfigError(f"{where}: the standard names an unknown command {name!r}; allowed: {', '.join(c.NAMES)}")
     return c.NUMBER[name]
+
+
+def _durations(formulas: Mapping[str, str] | None, names: Mapping[str, int], where: str) -> dict[str, int] | None:
+    if not formulas:
+        return None
+    return {name: evaluate(formula, names, where) for name, formula in formulas.items()}

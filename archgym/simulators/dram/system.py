@@ -1,0 +1,395 @@
+"""Building, running, pausing and copying a simulated memory system.
+
+A `MemorySystem` holds the state vector and the vectors of parameters and constraints; it can stop after any response
+and go on, with the same settings or with others. Unchanged, it ends exactly as an uninterrupted run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archgym.errors import ConfigError
+from archgym.simulators.dram import commands as c
+from archgym.simulators.dram import layout as l
+from archgym.simulators.dram import settings
+from archgym.simulators.dram.address_map import AddressMap
+from archgym.simulators.dram.device import Device
+from archgym.simulators.dram.layout import Layout, Sizes
+from archgym.simulators.dram.timing import NO_LIMIT
+from archgym.simulators.dram.traces import Trace
+
+Vector = NDArray[np.int64]
+
+CHANGEABLE = (
+    "PagePolicy", "Scheduler", "HighWatermark", "LowWatermark", "SchedulerBuffer", "RequestBufferSize",
+    "RefreshMaxPostponed", "RefreshMaxPulledin", "MaxActiveTransactions",
+)  # fmt: skip
+"""Settings that may change while a system runs; the others shape its queues."""
+
+_PLACE = {
+    "PagePolicy": l.P_PAGE,
+    "Scheduler": l.P_SCHEDULER,
+    "HighWatermark": l.P_HIGH,
+    "LowWatermark": l.P_LOW,
+    "SchedulerBuffer": l.P_BUFFER,
+    "RequestBufferSize": l.P_BUFFER_SIZE,
+    "CmdMux": l.P_STRICT,
+    "RespQueue": l.P_RESPONSE_REORDER,
+    "RefreshPolicy": l.P_REFRESH,
+    "RefreshMaxPostponed": l.P_POSTPONED,
+    "RefreshMaxPulledin": l.P_PULLED_IN,
+    "PowerDownPolicy": l.P_POWER_DOWN,
+    "Arbiter": l.P_ARBITER,
+    "MaxActiveTransactions": l.P_MOST_ACTIVE,
+}
+_REFRESH_NAMES = ("no", "all-bank", "per-bank", "same-bank")
+_MOST_BANKS = 62
+
+
+@dataclass(frozen=True)
+class Work:
+    """A trace prepared for one device and address map; arrays of shape (N,), shared by all designs."""
+
+    device: Device
+    where: Vector
+    times: Vector
+    addresses: Vector
+    relative: bool
+    player_clock_ps: int
+
+    def __len__(self) -> int:
+        return len(self.where)
+
+
+def prepare(trace: Trace, device: Device, address_map: AddressMap) -> Work:
+    """Locate every request of ``trace`` in ``device``.
+
+    Raises:
+        WorkloadError: for an address beyond the device.
+    """
+    clock = device.tCK_ps if trace.clock_MHz is None else round(1e6 / trace.clock_MHz)
+    where = address_map.locate(trace.address, trace.is_write, device)
+    return Work(device, where, trace.time, trace.address, trace.relative, clock)
+
+
+def why_infeasible(device: Device, values: Mapping[str, object]) -> str:
+    """The reason why hardware cannot be built with these settings, empty if it can."""
+    code = {entry.name: entry.code(values.get(entry.name, entry.default)) for entry in settings.SETTINGS}
+    refresh = code["RefreshPolicy"]
+    if refresh != l.NO_REFRESH and device.timing.refresh_interval[refresh - 1] == 0:
+        return f"{device.standard} has no {_REFRESH_NAMES[refresh]} refresh"
+    if code["PowerDownPolicy"] and not device.timing.power_down:
+        return f"power-down of {device.standard} is not described"
+    if code["LowWatermark"] > code["HighWatermark"] and code["Scheduler"] == l.GRP_FR_FCFS_WM:
+        return "LowWatermark is above HighWatermark"
+    if device.banks > _MOST_BANKS or device.channels > l.MOST_CHANNELS:
+        return f"more than {_MOST_BANKS} banks a rank or {l.MOST_CHANNELS} channels"
+    return ""
+
+
+def timing_vector(device: Device) -> Vector:
+    """The constraint tables in ps, see `layout.T_BANK` and following."""
+    t, tCK = device.timing, device.tCK_ps
+    head = np.zeros(l.T_UPDATES, dtype=np.int64)
+    squares = (t.after_bank, t.after_group, t.after_rank, t.after_other_rank)
+    for place, table in zip((l.T_BANK, l.T_GROUP, l.T_RANK, l.T_OTHER), squares, strict=True):
+        head[place : place + l.SQUARE] = table.ravel() * tCK
+    head[l.T_LENGTH : l.T_LENGTH + c.COUNT] = t.bus_cycles * tCK
+    head[l.T_COUNTED : l.T_COUNTED + c.COUNT] = t.window_counts
+    head[l.T_WINDOW : l.T_WINDOW + c.COUNT] = t.window * tCK
+    classes = _classes(device)
+    head[l.T_CLASS : l.T_CLASS + c.BANK_COMMANDS] = classes
+    head[l.T_DATA_END : l.T_DATA_END + 2] = t.data_end * tCK
+    head[l.T_ROUND : l.T_ROUND + 2] = np.array(t.round_delay) * tCK
+    updates: list[tuple[int, int, int]] = []
+    for previous in range(c.COUNT):
+        for scope, table in enumerate(squares):
+            for following in range(c.BANK_COMMANDS):
+                delay = int(table[previous, following])
+                if delay > NO_LIMIT and (scope == 0 or classes[following] == following):
+                    updates.append((scope, following, delay * tCK))
+        head[l.T_START + previous + 1] = len(updates)
+    return np.concatenate([head, np.array(updates, dtype=np.int64).ravel()])
+
+
+def _classes(device: Device) -> list[int]:
+    """Commands that share their group and rank constraints (a read with and without auto-precharge, …)."""
+    t = device.timing
+    tables = (t.after_group, t.after_rank, t.after_other_rank)
+    classes = list(range(c.BANK_COMMANDS))
+    for plain, closing in ((c.RD, c.RDA), (c.WR, c.WRA)):
+        if all(np.array_equal(table[:, plain], table[:, closing]) for table in tables):
+            classes[closing] = plain
+    return classes
+
+
+def _buffer_capacity(parameters: Vector, device: Device, requests: int) -> int:
+    """Requests one channel's buffer can hold at most (a bank may exceed its share by one)."""
+    size = int(parameters[l.P_BUFFER_SIZE])
+    most = {l.BANKWISE: device.banks_per_channel * (size + 1), l.READ_WRITE: 2 * size, l.SHARED: size}
+    return min(most[int(parameters[l.P_BUFFER])], requests) + 1
+
+
+class MemorySystem:
+    """One memory system serving one trace.
+
+    Args:
+        work: the prepared trace.
+        values: settings by name; missing ones take their defaults.
+
+    Raises:
+        UnknownNameError, ConfigError: for an unknown setting or a value that is not allowed.
+    """
+
+    def __init__(self, work: Work, values: Mapping[str, object], sizes: Sizes = Sizes()) -> None:
+        self.work = work
+        device = work.device
+        parameters = np.zeros(l.P_COUNT, dtype=np.int64)
+        for entry, code in zip(settings.SETTINGS, settings.codes(values), strict=True):
+            parameters[_PLACE[entry.name]] = code
+        _describe_device(parameters, work)
+        self.parameters = parameters
+        self.timing = timing_vector(device)
+        self.layout = Layout(
+            device.channels,
+            device.ranks,
+            device.groups,
+            device.banks,
+            _buffer_capacity(parameters, device, len(work)),
+            sizes,
+        )
+        self.state = _initial_state(self.layout, parameters, device)
+        self.latencies_ps = np.empty(len(work), dtype=np.int64)
+
+    def copy(self) -> MemorySystem:
+        """An independent copy of the system as it is now."""
+        other = object.__new__(MemorySystem)
+        other.__dict__.update(self.__dict__)
+        other.parameters, other.state = self.parameters.copy(), self.state.copy()
+        other.latencies_ps = self.latencies_ps.copy()
+        return other
+
+    @property
+    def responses(self) -> int:
+        """Requests answered so far."""
+        return int(self.state[l.G_RESPONSES])
+
+    @property
+    def now_ps(self) -> int:
+        return int(self.state[l.G_NOW])
+
+    def advance(self, stop_after: int | None = None) -> int:
+        """Run until ``stop_after`` requests are answered, or all; returns `layout.FINISHED`, `PAUSED`, `DEADLOCK` …"""
+        from archgym.simulators.dram.model import advance_system
+
+        self.parameters[l.P_STOP_AFTER] = len(self.work) if stop_after is None else stop_after
+        if self.responses >= self.parameters[l.P_STOP_AFTER]:
+            return l.FINISHED if self.responses == len(self.work) else l.PAUSED
+        work = self.work
+        while True:
+            end = advance_system(
+                self.parameters, self.timing, self.state, work.where, work.times, work.addresses, self.latencies_ps
+            )
+            if end != l.GROW:
+                return int(end)
+            sizes = self.layout.sizes
+            self._move(dataclasses.replace(self.layout, sizes=Sizes(4 * sizes.heap, 4 * sizes.ring)))
+
+    def change(self, values: Mapping[str, object]) -> None:
+        """Give a running system other settings (those of `CHANGEABLE`).
+
+        Raises:
+            UnknownNameError, ConfigError: for an unknown setting, one that cannot change, or a value not allowed.
+        """
+        changed = False
+        for name, value in values.items():
+            code = settings.setting(name).code(value)
+            if code == self.parameters[_PLACE[name]]:
+                continue
+            if name not in CHANGEABLE:
+                raise ConfigError(f"parameter {name!r} cannot change while running; allowed: {', '.join(CHANGEABLE)}")
+            self.parameters[_PLACE[name]] = code
+            changed = True
+        if not changed:
+            return
+        nodes = _buffer_capacity(self.parameters, self.work.device, len(self.work))
+        if nodes > self.layout.nodes:
+            self._move(dataclasses.replace(self.layout, nodes=nodes))
+        _wake_controllers(self.parameters, self.state)
+
+    def _move(self, target: Layout) -> None:
+        """Rebuild the state with more room."""
+        old_parameters, old_state = self.parameters.copy(), self.state
+        length = target.fill(self.parameters)
+        state = np.zeros(length, dtype=np.int64)
+        for block, size in self.layout.blocks().items():
+            start = old_parameters[block]
+            state[self.parameters[block] : self.parameters[block] + size] = old_state[start : start + size]
+        state[: l.G_COUNT] = old_state[: l.G_COUNT]
+        _move_rings(old_parameters, old_state, self.parameters, state)
+        _add_nodes(self.layout, target, self.parameters, state)
+        _point_banks(target, self.parameters, state)
+        self.layout, self.state = target, state
+
+
+def _describe_device(parameters: Vector, work: Work) -> None:
+    """Everything of ``P`` that follows from the device and the trace."""
+    device = work.device
+    t, tCK = device.timing, device.tCK_ps
+    refresh = int(parameters[l.P_REFRESH])
+    interval = int(t.refresh_interval[refresh - 1]) if refresh else 0
+    per_group = device.banks // device.groups
+    equal = t.buses == 1 and len(set(t.bus_cycles.tolist())) == 1 and not parameters[l.P_STRICT]
+    sets = {l.PER_BANK: device.banks, l.SAME_BANK: per_group}.get(refresh, 1)
+    longest_refresh = max((t.named.get(name, 0) for name in ("RFC", "RFCAB", "REFRESH_CYCLES")), default=0)
+    known = {
+        l.P_TCK: tCK,
+        l.P_PLAYER_CLOCK: work.player_clock_ps,
+        l.P_RELATIVE: work.relative,
+        l.P_REQUESTS: len(work),
+        l.P_STOP_AFTER: len(work),
+        l.P_CHANNELS: device.channels,
+        l.P_RANKS: device.ranks,
+        l.P_GROUPS: device.groups,
+        l.P_BANKS: device.banks,
+        l.P_BANKS_PER_GROUP: per_group,
+        l.P_BUSES: t.buses,
+        l.P_EQUAL_LENGTHS: equal,
+        l.P_INTERVAL: interval * tCK,
+        l.P_SETS: sets,
+        l.P_STALL: 64 * (interval + longest_refresh + 10_000) * tCK,
+        l.P_ENERGY: device.has_energy,
+    }
+    if device.has_energy and t.energy is not None:
+        known |= {
+            l.P_READ_PRECHARGE: t.energy["read_to_precharge"] * tCK,
+            l.P_WRITE_PRECHARGE: t.energy["write_to_precharge"] * tCK,
+            l.P_RAS: t.energy["activate"] * tCK,
+            l.P_REFRESH_CYCLES: t.energy["refresh"] * tCK,
+            l.P_REFRESH_ACTIVE: (t.energy["refresh"] - t.energy["refresh_precharged"]) * tCK,
+        }
+    for place, value in known.items():
+        parameters[place] = value
+
+
+def _initial_state(layout: Layout, parameters: Vector, device: Device) -> Vector:
+    state = np.zeros(layout.fill(parameters), dtype=np.int64)
+    state[l.G_WITHHELD] = state[l.G_LAST_END_RESPONSE] = -1
+    for field in (l.P_GROUP, l.P_BANK_LAST, l.P_GROUP_LAST):
+        start = parameters[field]
+        state[start : start + layout.blocks()[field]] = l.LONG_AGO
+    state[parameters[l.P_SENT] : parameters[l.P_SENT] + layout.sizes.ring] = -1
+    tCK, interval = int(parameters[l.P_TCK]), int(parameters[l.P_INTERVAL])
+    first_bus = l.LONG_AGO
+    if device.timing.first_command_ps_before_edge:
+        first_bus = tCK - device.timing.first_command_ps_before_edge
+    dues = [_first_due(rank, device.ranks, interval, tCK) if interval else l.NEVER for rank in range(device.ranks)]
+    channels = _view(state, parameters, l.P_CHANNEL, layout.channels, l.C_SIZE)
+    for field in (l.C_OFFERED, l.C_OUTSTANDING, l.C_RESPONSE_END, l.C_LAST_END_REQUEST, l.C_LAST_COMMAND, l.C_LAST_AUTO):
+        channels[:, field] = -1
+    for field in (l.C_NEXT_ID, l.C_NEXT_CAS, l.C_RESPONSE_HEAD, l.C_RESPONSE_TAIL):
+        channels[:, field] = 1
+    channels[:, l.C_LAST_BANK] = np.arange(layout.channels) * layout.banks_a_channel
+    channels[:, l.C_ROW_BUS] = channels[:, l.C_COLUMN_BUS] = first_bus
+    channels[:, l.C_DUE] = min(dues)
+    channels[:, l.C_FREE] = -1
+    ranks = _view(state, parameters, l.P_RANK, layout.channels * layout.ranks, l.R_SIZE)
+    ranks[:, l.R_READY : l.R_READY + c.BANK_COMMANDS] = l.LONG_AGO
+    ranks[:, l.R_LAST : l.R_LAST + c.COUNT] = l.LONG_AGO
+    ranks[:, l.R_WINDOW : l.R_WINDOW + 4] = l.LONG_AGO
+    ranks[:, l.R_DUE] = dues * layout.channels
+    ranks[:, l.R_COMMAND] = ranks[:, l.D_COMMAND] = -1
+    ranks[:, l.R_TIME] = ranks[:, l.D_TIME] = l.NEVER
+    ranks[:, l.R_REMAINING] = (1 << int(parameters[l.P_SETS])) - 1
+    ranks[:, l.D_IDLE] = ranks[:, l.D_ENTRY] = 1
+    banks = _view(state, parameters, l.P_BANK, layout.channels * layout.banks_a_channel, l.B_SIZE)
+    for field in (l.B_ROW, l.B_CURRENT, l.B_COMMAND, l.B_HEAD, l.B_TAIL, l.B_PLACE):
+        banks[:, field] = -1
+    banks[:, l.B_READY :] = l.LONG_AGO
+    _point_banks(layout, parameters, state)
+    _add_nodes(dataclasses.replace(layout, nodes=0), layout, parameters, state)
+    processes = [*range(l.E_FIRST, l.E_FIRST + layout.channels), l.E_PLAYER]
+    start = parameters[l.P_RUNNABLE]
+    state[start : start + len(processes)] = processes
+    state[l.G_RUNNABLE] = len(processes)
+    return state
+
+
+def _view(state: Vector, parameters: Vector, block: int, count: int, size: int) -> Vector:
+    start = int(parameters[block])
+    return state[start : start + count * size].reshape(count, size)
+
+
+def _first_due(rank: int, ranks: int, interval: int, tCK: int) -> int:
+    """When a rank's first refresh is due: ranks are staggered in bit-reversed order."""
+    bits = ranks.bit_length() - 1
+    reverse = int(f"{rank:0{bits}b}"[::-1], 2) if bits else 0
+    first = interval - reverse * (interval // ranks)
+    return -(-first // tCK) * tCK
+
+
+def _point_banks(layout: Layout, parameters: Vector, state: Vector) -> None:
+    """Write into each bank where its group's and rank's blocks are, and its channel's first bank."""
+    numbers = np.arange(layout.channels * layout.banks_a_channel)
+    banks = _view(state, parameters, l.P_BANK, len(numbers), l.B_SIZE)
+    per_group = layout.banks // layout.groups
+    banks[:, l.B_GROUP] = parameters[l.P_GROUP] + numbers // per_group * c.BANK_COMMANDS
+    banks[:, l.B_RANK] = parameters[l.P_RANK] + numbers // layout.banks * l.R_SIZE
+    banks[:, l.B_FIRST] = numbers - numbers % layout.banks_a_channel
+
+
+def _add_nodes(old: Layout, new: Layout, parameters: Vector, state: Vector) -> None:
+    """Chain the buffer entries that ``new`` has beyond ``old`` into the free lists.
+
+    Entries are numbered over all channels, so a system of several channels keeps its old numbers.
+    """
+    extra = new.nodes - old.nodes
+    if extra <= 0:
+        return
+    nodes = _view(state, parameters, l.P_NODES, new.channels * new.nodes, l.N_SIZE)
+    channels = _view(state, parameters, l.P_CHANNEL, new.channels, l.C_SIZE)
+    start = old.nodes * new.channels
+    for channel in range(new.channels):
+        numbers = np.arange(start, start + extra)
+        nodes[numbers, l.N_NEXT] = [*numbers[1:], channels[channel, l.C_FREE]]
+        channels[channel, l.C_FREE] = start
+        start += extra
+
+
+def _move_rings(old_p: Vector, old: Vector, new_p: Vector, new: Vector) -> None:
+    """Copy what is in the rings to where a longer ring has it."""
+    size, longer = int(old_p[l.P_RING]), int(new_p[l.P_RING])
+
+    def copy(block: int, first: int, last: int, width: int = 1, channel: int = 0) -> None:
+        numbers = np.arange(first, last)
+        for word in range(width):
+            source = old_p[block] + width * (channel * size + numbers % size) + word
+            new[new_p[block] + width * (channel * longer + numbers % longer) + word] = old[source]
+
+    new[new_p[l.P_SENT] : new_p[l.P_SENT] + longer] = -1
+    copy(l.P_SENT, int(old[l.G_OLDEST]), int(old[l.G_NEXT_SEND]))
+    head = int(old[l.G_RETURN_HEAD])
+    copy(l.P_ARRIVED, head, head + size)
+    for channel in range(int(old_p[l.P_CHANNELS])):
+        place = old_p[l.P_CHANNEL] + channel * l.C_SIZE
+        head = int(old[place + l.C_RESPONSE_HEAD])
+        copy(l.P_RESPONSES, head, head + size, 2, channel)
+        copy(l.P_PENDING, int(old[place + l.C_PENDING_HEAD]), int(old[place + l.C_PENDING_TAIL]), 1, channel)
+
+
+def _wake_controllers(parameters: Vector, state: Vector) -> None:
+    """Let every controller run once more now and choose anew for all its banks."""
+    for channel in range(int(parameters[l.P_CHANNELS])):
+        state[parameters[l.P_CHANNEL] + channel * l.C_SIZE + l.C_DIRTY] = 1
+        event = l.E_FIRST + channel * l.WAKE_UPS + l.W_SELF
+        place = parameters[l.P_EVENTS] + event * l.EV_SIZE
+        if state[place + l.EV_KIND] != l.EV_DELTA:
+            state[place + l.EV_KIND] = l.EV_DELTA
+            state[place + l.EV_CODE] = 0
+            state[parameters[l.P_DELTAS] + state[l.G_DELTAS]] = event
+            state[l.G_DELTAS] += 1
