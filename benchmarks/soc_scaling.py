@@ -44,7 +44,9 @@ def main() -> None:
         print(f"{kind}: time ~ (tasks x phases)^{exponent:.2f}")
         for tasks, seconds, phases in curves[kind]:
             product = tasks * phases
-            print(f"  {tasks:>5} tasks {phases:>7.1f} phases {1e6 * seconds:>10.1f} us  {1e9 * seconds / product:>8.1f} ns a task and phase")
+            print(
+                f"  {tasks:>5} tasks {phases:>7.1f} phases {1e6 * seconds:>10.1f} us  {1e9 * seconds / product:>8.1f} ns a task and phase"
+            )
     if len(sys.argv) > 1:
         draw(curves, sys.argv[1])
 
@@ -58,7 +60,9 @@ def draw(curves: dict[str, list[tuple[int, float, float]]], path: str) -> None:
     axes = figure.subplots()
     for kind, curve in curves.items():
         axes.loglog([t * p for t, _, p in curve], [1e6 * s for _, s, _ in curve], "o-", label=kind, markersize=4)
-    ends = np.array([min(t * p for c in curves.values() for t, _, p in c), max(t * p for c in curves.values() for t, _, p in c)])
+    ends = np.array(
+        [min(t * p for c in curves.values() for t, _, p in c), max(t * p for c in curves.values() for t, _, p in c)]
+    )
     first = min(1e6 * c[0][1] for c in curves.values())
     axes.loglog(ends, first * ends / ends[0], "--", color="grey", label="linear")
     axes.set_xlabel("tasks × phases")

@@ -88,7 +88,9 @@ def main() -> None:
         problem = problem_for(workload, options.fidelity)
         found = problem.evaluate(problem.space.sample(np.random.default_rng(0), 10_000))
         print(f"  {workload:<40} {found.metrics.feasible.mean():.4f}  {(found.reward >= 1).mean():.4f}")
-    print(f"\nevaluations until all budgets are met: median (least, most) of {options.seeds} seeds, at most {options.budget}")
+    print(
+        f"\nevaluations until all budgets are met: median (least, most) of {options.seeds} seeds, at most {options.budget}"
+    )
     for workload in (*FARSI, TOGETHER):
         problem = problem_for(workload, options.fidelity)
         print(f"{workload}: FARSI's own search {FARSI.get(workload, 'not measured')}")
@@ -100,7 +102,11 @@ def main() -> None:
             solved = sum(np.isfinite(used))
             median = (used[(len(used) - 1) // 2] + used[len(used) // 2]) / 2
             text = f"{median:.0f} ({used[0]:.0f}, {used[-1]:.0f})" if solved else "never"
-            best = f", best rewards {min(b for _, b in runs):.3f} to {max(b for _, b in runs):.3f}" if solved < len(runs) else ""
+            best = (
+                f", best rewards {min(b for _, b in runs):.3f} to {max(b for _, b in runs):.3f}"
+                if solved < len(runs)
+                else ""
+            )
             print(f"  {agent:<11} {text:<24} met in {solved} of {len(runs)}{best}")
 
 

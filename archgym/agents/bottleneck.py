@@ -443,7 +443,9 @@ class Advice:
         if self.users.get(other):
             return {}
         parts = ("kind", "width_bytes", "clock_MHz", "bus")
-        return {f"{other}.{part}": self._level(f"{memory}.{part}") for part in parts if f"{memory}.{part}" in self.column}
+        return {
+            f"{other}.{part}": self._level(f"{memory}.{part}") for part in parts if f"{memory}.{part}" in self.column
+        }
 
 
 def _raised(first: Mapping[str, int], second: Mapping[str, int]) -> Change:

@@ -67,7 +67,9 @@ def small_graph(**changes):
     return read_graph(document | changes)
 
 
-def small_design(graph=None, bus="LMEM_ic_5_8_ic", memory="LMEM_5_8_mem", a="A53_pe", b="A53_pe", pes=("p0", "p0"), host="p0"):
+def small_design(
+    graph=None, bus="LMEM_ic_5_8_ic", memory="LMEM_5_8_mem", a="A53_pe", b="A53_pe", pes=("p0", "p0"), host="p0"
+):
     """One bus, one memory, one or two processing elements; ``pes`` says where a and b run, ``host`` the source and sink."""
     from archgym.simulators.soc.design import read_design
 

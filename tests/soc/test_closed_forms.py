@@ -139,7 +139,11 @@ def waiting(fidelity):
     graph = read_graph(
         {
             "workload": "waiting",
-            "tasks": [{"name": "s", "work": 0}, *({"name": name, "work": 2e6} for name in "xyz"), {"name": "t", "work": 0}],
+            "tasks": [
+                {"name": "s", "work": 0},
+                *({"name": name, "work": 2e6} for name in "xyz"),
+                {"name": "t", "work": 0},
+            ],
             "edges": [["s", "x", 1], ["s", "y", 1], ["x", "z", 1], ["y", "t", 1], ["z", "t", 1]],
             "last_task": "t",
         }
@@ -167,8 +171,19 @@ def test_farsi_forgets_to_release():
     graph = read_graph(
         {
             "workload": "join",
-            "tasks": [{"name": "s", "work": 0}, *({"name": name, "work": 2e6} for name in names), {"name": "t", "work": 0}],
-            "edges": [["s", "a", 1e6], ["s", "b", 1e6], ["a", "c", 1e6], ["b", "c", 1e6], ["c", "d", 4e6], ["d", "t", 8e6]],
+            "tasks": [
+                {"name": "s", "work": 0},
+                *({"name": name, "work": 2e6} for name in names),
+                {"name": "t", "work": 0},
+            ],
+            "edges": [
+                ["s", "a", 1e6],
+                ["s", "b", 1e6],
+                ["a", "c", 1e6],
+                ["b", "c", 1e6],
+                ["c", "d", 4e6],
+                ["d", "t", 8e6],
+            ],
             "last_task": "t",
         }
     )
@@ -189,7 +204,12 @@ def test_a_task_that_writes_by_two_ways(fidelity):
     graph = read_graph(
         {
             "workload": "fork",
-            "tasks": [{"name": "s", "work": 0}, {"name": "a", "work": 2}, {"name": "t", "work": 0}, {"name": "u", "work": 0}],
+            "tasks": [
+                {"name": "s", "work": 0},
+                {"name": "a", "work": 2},
+                {"name": "t", "work": 0},
+                {"name": "u", "work": 0},
+            ],
             "edges": [["s", "a", 1], ["a", "t", 1e6], ["a", "u", 1e6]],
             "last_task": "a",
         }

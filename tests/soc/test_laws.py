@@ -11,7 +11,7 @@ from archgym.simulators.soc.arrays import Batch, graph_arrays
 from archgym.simulators.soc.design import pack
 from archgym.simulators.soc.generators import Knobs, generate
 from archgym.simulators.soc.library import BUS, CORE, DRAM, SRAM, Library
-from archgym.simulators.soc.model import simulate_batch, stack
+from archgym.simulators.soc.model import simulate_batch
 from archgym.simulators.soc.result import simulate_designs
 from archgym.simulators.soc.simulator import make_limited, make_soc
 from archgym.simulators.soc.workloads import SOURCE
@@ -43,17 +43,6 @@ def test_batch_is_one_by_one_is_permuted(fidelity):
         assert np.array_equal(alone.latency[0], whole.latency[row])
 
 
-def test_stacked_batches_are_the_batches():
-    graph, designs = random_batch("hpvm_cava", 40)
-    kinds, batch = pack(designs)
-    narrow = Batch(*(part[:20] for part in batch))
-    wide = Batch(*(part[20:] for part in batch))
-    joined = stack([narrow._replace(link=np.pad(narrow.link, ((0, 0), (0, 3), (0, 0)), constant_values=-1)), wide])
-    a, _ = simulate_batch(graph_arrays(graph), kinds, batch)
-    b, _ = simulate_batch(graph_arrays(graph), kinds, joined)
-    assert np.array_equal(a.value, b.value)
-
-
 @pytest.mark.parametrize("make", [make_soc, make_limited])
 def test_simulators_are_pure(make):
     workload = SOURCE.load("edge_detection")
@@ -67,7 +56,9 @@ def test_simulators_are_pure(make):
     assert metrics.reasons == again.reasons[::-1]
     for row in range(0, 200, 29):
         alone = simulator(designs[row : row + 1], workload)
-        assert all(np.array_equal(alone[name], metrics[name][row : row + 1], equal_nan=True) for name in metrics.columns)
+        assert all(
+            np.array_equal(alone[name], metrics[name][row : row + 1], equal_nan=True) for name in metrics.columns
+        )
 
 
 @pytest.mark.parametrize("make", [make_soc, make_limited])
@@ -155,7 +146,9 @@ def test_faster_blocks_never_slow_a_chain():
         for slot, block in enumerate(design.blocks):
             blocks = list(design.blocks)
             blocks[slot] = block._replace(rate=block.rate * 4)
-            faster = type(design)(graph, design.names, tuple(blocks), design.links, design.pe, design.memory, design.order)
+            faster = type(design)(
+                graph, design.names, tuple(blocks), design.links, design.pe, design.memory, design.order
+            )
             (after,) = simulate_designs([faster])
             assert after.latency_s <= before.latency_s * (1 + 1e-12)
             if before.blocks[design.names[slot]]["limiting_s"] > 0 and block.kind == CORE:

@@ -44,7 +44,11 @@ def test_meeting_all_budgets_is_the_maximum():
     workload = SOURCE.load("hpvm_cava")
     simulator = make_soc(workload)
     metrics = simulator(simulator.space.default[None], workload)
-    exact = {"latency_s": metrics["latency_s"][0], "power_W": metrics["power_W"][0], "area_m2": metrics["on_chip_area_m2"][0]}
+    exact = {
+        "latency_s": metrics["latency_s"][0],
+        "power_W": metrics["power_W"][0],
+        "area_m2": metrics["on_chip_area_m2"][0],
+    }
     for factor, expected in ((1.0, 1.0), (1 - 1e-6, None)):
         budget = {name: value * factor for name, value in exact.items()}
         graph = small_graph(

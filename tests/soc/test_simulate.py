@@ -131,10 +131,35 @@ def test_pictures(tmp_path, references):
     assert any("latency hpvm cava" in name for name in names)
 
 
+def test_environments_draw_the_soc_where_there_is_one():
+    pytest.importorskip("matplotlib")
+    from archgym.envs.design import DesignEnv
+    from archgym.problem import Problem
+    from archgym.simulators.soc import OBJECTIVES
+    from archgym.simulators.soc.simulator import make_limited
+
+    work = SOURCE.load("edge_detection")
+    simulator = make_limited(work)
+    problem = Problem("SoCLimitedEnv-v0", simulator, work, "budgets", OBJECTIVES["budgets"])
+    env = DesignEnv(problem, render_mode="rgb_array")
+    env.reset(seed=0)
+    env.step(simulator.space.default)
+    assert (env.render() == simulator.picture(simulator.space.default)).all()
+    infeasible = simulator.space.encode({"bus_to_bus_0": 0})[0]
+    assert not env.step(infeasible)[4]["feasible"]
+    assert env.render().ndim == 3
+
+
 def test_an_infeasible_design_is_not_drawn():
     pytest.importorskip("matplotlib")
     design = small_design()
-    (result,) = simulate_designs([type(design)(design.graph, design.names, design.blocks, design.links[1:], design.pe, design.memory, design.order)])
+    (result,) = simulate_designs(
+        [
+            type(design)(
+                design.graph, design.names, design.blocks, design.links[1:], design.pe, design.memory, design.order
+            )
+        ]
+    )
     with pytest.raises(DesignError, match="infeasible"):
         picture(result)
 

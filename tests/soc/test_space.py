@@ -16,7 +16,9 @@ WORKLOADS = ("audio_decoder", "edge_detection", "hpvm_cava")
 TOGETHER = "audio_decoder+hpvm_cava+edge_detection"
 
 
-@pytest.mark.parametrize("workload", [*WORKLOADS, TOGETHER, "SOC_example_8p", "synthetic:edge?tasks=30&accelerators=0.5"])
+@pytest.mark.parametrize(
+    "workload", [*WORKLOADS, TOGETHER, "SOC_example_8p", "synthetic:edge?tasks=30&accelerators=0.5"]
+)
 def test_every_template_design_is_feasible_and_has_no_idle_block(workload):
     work = SOURCE.load(workload)
     simulator = make_soc(work)
@@ -112,7 +114,9 @@ def test_archgyms_integers_mean_what_they_meant():
     simulator = make_limited(work)
     tasks = [task.name for task in work.data.tasks]
     row = {"memory_allocation_2": 3, "bus_allocation_1": 2, "pe_to_bus_1": 1, "bus_to_bus_0": 1, "bus_to_memory_0": -1}
-    row |= {"bus_to_memory_1": 2} | {f"task_to_memory_{task}": 2 for task in tasks} | {"task_to_pe_gaussianSmoothing": 1}
+    row |= (
+        {"bus_to_memory_1": 2} | {f"task_to_memory_{task}": 2 for task in tasks} | {"task_to_pe_gaussianSmoothing": 1}
+    )
     design = simulator.design(simulator.space.encode(row)[0])
     kinds = dict(zip(design.names, [block.name for block in design.blocks], strict=True))
     assert kinds == {
@@ -123,7 +127,9 @@ def test_archgyms_integers_mean_what_they_meant():
         "bus_1": "LMEM_ic_0_6_ic",
     }
     pairs = {frozenset((design.names[a], design.names[b])) for a, b in design.links}
-    assert pairs == {frozenset(pair) for pair in (("pe_0", "bus_0"), ("pe_1", "bus_1"), ("bus_0", "bus_1"), ("bus_1", "memory_2"))}
+    assert pairs == {
+        frozenset(pair) for pair in (("pe_0", "bus_0"), ("pe_1", "bus_1"), ("bus_0", "bus_1"), ("bus_1", "memory_2"))
+    }
     accelerator = simulator.design(simulator.space.encode(row | {"pe_allocation_1": 1})[0])
     assert accelerator.blocks[accelerator.names.index("pe_1")].name == "gaussianSmoothing_IP0_1_1_pe"
 

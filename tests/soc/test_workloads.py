@@ -97,7 +97,10 @@ def test_farsis_spellings_are_understood():
         ({"tasks": [{"name": "a", "work": 1}, {"name": "a", "work": 1}], "edges": [], "last_task": "a"}, "repeated: a"),
         ({"tasks": [{"name": "a", "work": 0}], "edges": [], "last_task": "a"}, "no task with work above 0"),
         ({"tasks": [{"name": "a", "work": float("nan")}]}, "work: nan is not allowed"),
-        ({"tasks": [{"name": "a", "work": 1, "accelerators": {"IP0": {"cycles": 1, "energy_fJ": 1}}}]}, "area_um2: None"),
+        (
+            {"tasks": [{"name": "a", "work": 1, "accelerators": {"IP0": {"cycles": 1, "energy_fJ": 1}}}]},
+            "area_um2: None",
+        ),
         ({"tasks": [{"name": "a", "work": 0, "accelerators": {"IP0": {}}}]}, "without work cannot have accelerators"),
         ({"budget": {"latency_s": 1, "area_m2": 1}}, "power_W is missing"),
         ({"budget": {"latency_s": 0, "power_W": 1, "area_m2": 1}}, "latency_s: 0 is not allowed"),
@@ -239,6 +242,12 @@ def test_a_design_survives_writing_and_reading():
 
 def test_numbers_of_a_block_take_precedence():
     document = small_design().to_json()
-    document["blocks"]["p0"] = {"lib": "my_dsp", "subtype": "gpp", "peak_work_rate": 4e9, "work_over_energy": 1e10, "work_over_area": 1e6}
+    document["blocks"]["p0"] = {
+        "lib": "my_dsp",
+        "subtype": "gpp",
+        "peak_work_rate": 4e9,
+        "work_over_energy": 1e10,
+        "work_over_area": 1e6,
+    }
     block = read_design(document, small_graph()).blocks[0]
     assert (block.name, block.rate, block.work_per_J, block.work_per_m2) == ("my_dsp", 4e9, 1e10, 1e6)

@@ -81,7 +81,9 @@ class Twin:
         pe = self.design.pe[task]
         best = (self.design.blocks[pe].rate, pe)
         for direction in ("write", "read"):
-            pipes = list(dict.fromkeys(p for t, d, _, _, _, _, ps in self.flows if (t, d) == (task, direction) for p in ps))
+            pipes = list(
+                dict.fromkeys(p for t, d, _, _, _, _, ps in self.flows if (t, d) == (task, direction) for p in ps)
+            )
             for pipe in pipes:
                 x, y = pipe
                 if self.kind[x] == BUS:

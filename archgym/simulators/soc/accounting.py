@@ -132,7 +132,9 @@ def routes_cost(kind: Ints, tasks: int, settings: Floats, mark: Ints, hops: Hops
 
 
 @jit
-def spend(pe: Ints, role: Ints, done: Floats, slots: Slots, hops: Hops, cost: Floats, per_work: Floats, value: Floats) -> None:
+def spend(
+    pe: Ints, role: Ints, done: Floats, slots: Slots, hops: Hops, cost: Floats, per_work: Floats, value: Floats
+) -> None:
     """Energy by kind of block (``value[1:5]``) and each task's energy per instruction (``per_work``).
 
     Sources and sinks stand for the outside and cost nothing.

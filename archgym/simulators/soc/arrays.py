@@ -97,7 +97,16 @@ VALUES = (
     "phases",
 )
 TASK_VALUES = ("ready_s", "start_s", "end_s", "active_s", "energy_J", "limiting_block", "limiting_s")
-BLOCK_VALUES = ("energy_J", "area_m2", "peak_bytes", "capacity_bytes", "read_bytes", "written_bytes", "busy_s", "limiting_s")
+BLOCK_VALUES = (
+    "energy_J",
+    "area_m2",
+    "peak_bytes",
+    "capacity_bytes",
+    "read_bytes",
+    "written_bytes",
+    "busy_s",
+    "limiting_s",
+)
 
 # Reasons why a design cannot be simulated; the two numbers say where.
 FEASIBLE, NO_PE, NO_MEMORY, WRONG_ACCELERATOR, LOOSE_LINK, SELF_LINK, DISCONNECTED, CYCLE, ATTACHMENT = range(9)
@@ -291,7 +300,9 @@ def _layout(sizes: Sizes) -> tuple[tuple[type, tuple[tuple[tuple[int, ...], type
     }
     found = []
     for part, size in usual.items():
-        kinds = ((name, np.float64 if "Floats" in str(kind) else np.int64) for name, kind in part.__annotations__.items())
+        kinds = (
+            (name, np.float64 if "Floats" in str(kind) else np.int64) for name, kind in part.__annotations__.items()
+        )
         found.append((part, tuple((special.get(name, (size,)), kind) for name, kind in kinds)))
     return tuple(found)
 

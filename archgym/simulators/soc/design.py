@@ -56,7 +56,9 @@ class Design:
         }
 
 
-def read_design(document: Mapping[str, Any], graph: TaskGraph, library: Library | None = None, where: str = "design") -> Design:
+def read_design(
+    document: Mapping[str, Any], graph: TaskGraph, library: Library | None = None, where: str = "design"
+) -> Design:
     """A design from its JSON form.
 
     A block is given by its library name (``{"lib": "A53_pe"}`` or just the name); numbers given beside it
@@ -89,9 +91,11 @@ def read_design(document: Mapping[str, Any], graph: TaskGraph, library: Library 
         raise DesignError(f"{where}: task_to_pe does not say where these tasks run: {', '.join(missing)}")
     memory = _read_data(document["data_to_mem"], graph, slot, where)
     order = document.get("kernel_order")
-    ranked = list(range(len(graph))) if order is None else [
-        _lookup(task, graph.number, "task", f"{where}, kernel_order") for task in order
-    ]
+    ranked = (
+        list(range(len(graph)))
+        if order is None
+        else [_lookup(task, graph.number, "task", f"{where}, kernel_order") for task in order]
+    )
     if sorted(ranked) != list(range(len(graph))):
         raise DesignError(f"{where}: kernel_order must name each of the {len(graph)} tasks once")
     return Design(graph, names, blocks, tuple(links.values()), tuple(pe), memory, tuple(ranked))
@@ -138,7 +142,9 @@ def _read_block(name: str, entry: object, library: Library, where: str) -> Block
             "name with subtype, peak_work_rate, work_over_energy and work_over_area"
         )
     if known is None:
-        known = Block(lib, _FARSI_KINDS[subtype] if subtype in _FARSI_KINDS else KINDS.index(str(subtype)), float(str(rate)))
+        known = Block(
+            lib, _FARSI_KINDS[subtype] if subtype in _FARSI_KINDS else KINDS.index(str(subtype)), float(str(rate))
+        )
     changes: dict[str, float] = {}
     pairs = [("peak_work_rate", "rate")]
     if known.kind < 2:  # memories and buses have energy and area from the memory technology, or none

@@ -51,7 +51,9 @@ class Knobs:
             whole = isinstance(getattr(Knobs, name), float) or isinstance(value, int)
             if not isinstance(value, int | float) or isinstance(value, bool) or not whole or not low <= value <= high:
                 kind = "a number" if isinstance(getattr(Knobs, name), float) else "a whole number"
-                raise WorkloadError(f"synthetic graph, {name}: {value!r} is not allowed; allowed: {kind} of {low} to {high}")
+                raise WorkloadError(
+                    f"synthetic graph, {name}: {value!r} is not allowed; allowed: {kind} of {low} to {high}"
+                )
 
 
 def chain(knobs: Knobs) -> Edges:
@@ -130,7 +132,9 @@ def generate(kind: str, knobs: Knobs) -> TaskGraph:
     factor = np.exp(knobs.spread * rng.standard_normal((count, 2)))
     work = np.where(bound, 100.0, 1e7) * factor[:, 0]
     data = np.maximum(1.0, np.round(np.where(bound, 1e5, 100.0) * factor[:, 1]))
-    tasks = [Task(f"task_{number}", float(work[number]), *_accelerator(work[number], knobs, rng)) for number in range(count)]
+    tasks = [
+        Task(f"task_{number}", float(work[number]), *_accelerator(work[number], knobs, rng)) for number in range(count)
+    ]
     source, sink = count, count + 1
     edges = [(source, head, float(data[head])) for head in heads]
     edges += [(start, end, float(data[start])) for start, end in pairs]

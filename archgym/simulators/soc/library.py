@@ -100,7 +100,9 @@ class Library:
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         found = [core_block()]
-        found += [transport_block(kind, step, clock) for kind in (SRAM, DRAM, BUS) for step in range(6) for clock in CLOCKS]
+        found += [
+            transport_block(kind, step, clock) for kind in (SRAM, DRAM, BUS) for step in range(6) for clock in CLOCKS
+        ]
         for number, task in enumerate(self.graph.tasks):
             found += [
                 accelerator_block(number, task, accelerator, unroll, clock)

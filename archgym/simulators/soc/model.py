@@ -5,12 +5,11 @@ A row's result depends on nothing but the row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
-from archgym.errors import ConfigError, UnknownNameError
+from archgym.errors import UnknownNameError
 from archgym.simulators.batch import for_row_blocks
 from archgym.simulators.jit import jit
 from archgym.simulators.soc import arrays
@@ -154,24 +153,3 @@ def simulate_batch(
 
     for_row_blocks(work, rows, ROWS_AT_A_TIME, threads)
     return totals, detail
-
-
-def stack(batches: Sequence[Batch]) -> Batch:
-    """Batches of one task graph as one, their slots padded to the widest.
-
-    Raises:
-        ConfigError: if there are none.
-    """
-    if not batches:
-        raise ConfigError("no designs to simulate; give at least one")
-    slots = max(batch.block.shape[1] for batch in batches)
-    links = max(batch.link.shape[1] for batch in batches)
-    wide_blocks = [np.pad(b.block, ((0, 0), (0, slots - b.block.shape[1])), constant_values=-1) for b in batches]
-    wide_links = [np.pad(b.link, ((0, 0), (0, links - b.link.shape[1]), (0, 0)), constant_values=-1) for b in batches]
-    return Batch(
-        np.concatenate(wide_blocks),
-        np.concatenate(wide_links),
-        np.concatenate([b.pe for b in batches]),
-        np.concatenate([b.memory for b in batches]),
-        np.concatenate([b.order for b in batches]),
-    )

@@ -53,7 +53,9 @@ def figure(result: Result, limits: Mapping[str, float] | None = None) -> Figure:
     lanes = sum(result.blocks[name].get("busy_s", 0.0) > 0 for name in result.design.names)
     heights = (1.0 + 0.62 * layout.height, 0.9 + 0.27 * max(lanes, 3), 1.2)
     with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
-        drawn = Figure(figsize=(max(13.0, 2.2 + 1.12 * layout.width), sum(heights) + 0.6), dpi=100, layout="constrained")
+        drawn = Figure(
+            figsize=(max(13.0, 2.2 + 1.12 * layout.width), sum(heights) + 0.6), dpi=100, layout="constrained"
+        )
         FigureCanvasAgg(drawn)
         grid = drawn.add_gridspec(3, 2, height_ratios=heights, width_ratios=(3.2, 1.0))
         _draw_blocks(drawn.add_subplot(grid[0, :]), layout)
@@ -232,7 +234,9 @@ def _draw_schedule(axes: Axes, layout: _Layout) -> None:
     lanes: dict[int, int] = {}
     bars: dict[int, list[tuple[float, float, str]]] = {}
     total = max(values["end_s"] for values in result.tasks.values())
-    for task, slot in sorted(zip(result.tasks, design.pe, strict=True), key=lambda pair: result.tasks[pair[0]]["start_s"]):
+    for task, slot in sorted(
+        zip(result.tasks, design.pe, strict=True), key=lambda pair: result.tasks[pair[0]]["start_s"]
+    ):
         times = result.tasks[task]
         if task not in layout.short:
             continue
@@ -247,7 +251,10 @@ def _draw_schedule(axes: Axes, layout: _Layout) -> None:
         bars.setdefault(lane, []).append((start, end, layout.short[task]))
     for lane, listed in bars.items():
         _label_lane(axes, lane, listed, 1e3 * total)
-    axes.set_yticks(list(lanes.values()), [layout.short.get(n := design.names[slot].removesuffix(".accelerator"), n) for slot in lanes])
+    axes.set_yticks(
+        list(lanes.values()),
+        [layout.short.get(n := design.names[slot].removesuffix(".accelerator"), n) for slot in lanes],
+    )
     axes.set_ylim(len(lanes) - 0.4, -0.6)
     axes.set_xlim(0, 1e3 * total * 1.01 or 1)
     axes.tick_params(axis="y", length=0, labelsize=8)
@@ -258,7 +265,9 @@ def _draw_schedule(axes: Axes, layout: _Layout) -> None:
         Patch(color=BY_BUS, label="by a bus"),
         Patch(facecolor="white", edgecolor=RED, linewidth=1.8, label="decides the latency"),
     ]
-    axes.legend(handles=handles, ncols=4, fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0), borderpad=0)
+    axes.legend(
+        handles=handles, ncols=4, fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0), borderpad=0
+    )
     axes.set_title("schedule", fontsize=10, loc="left", pad=18)
 
 
@@ -275,7 +284,9 @@ def _label_lane(axes: Axes, lane: int, bars: list[tuple[float, float, str]], tot
             axes.text((start + end) / 2, lane, name, ha="center", color="white", **where)
         elif after >= need:
             axes.text(end, lane, f" {name}", ha="left", color=INK, **where)
-        elif before >= need and not (number and len(bars[number - 1][2]) > (bars[number - 1][1] - bars[number - 1][0]) / letter - 1):
+        elif before >= need and not (
+            number and len(bars[number - 1][2]) > (bars[number - 1][1] - bars[number - 1][0]) / letter - 1
+        ):
             axes.text(start, lane, f"{name} ", ha="right", color=INK, **where)
         elif fits >= 3:
             axes.text((start + end) / 2, lane, _cut(name, fits), ha="center", color="white", **where)
@@ -284,7 +295,9 @@ def _label_lane(axes: Axes, lane: int, bars: list[tuple[float, float, str]], tot
 def _draw_power(axes: Axes, result: Result, limits: Mapping[str, float]) -> None:
     lasting = [(step, energy) for step, energy in result.phases if step > 0]
     times = np.concatenate([[0.0], np.cumsum([step for step, _ in lasting])]) * 1e3
-    axes.stairs([1e3 * energy / step for step, energy in lasting], times, fill=True, color="#fed7aa", edgecolor=BY_MEMORY)
+    axes.stairs(
+        [1e3 * energy / step for step, energy in lasting], times, fill=True, color="#fed7aa", edgecolor=BY_MEMORY
+    )
     axes.axhline(1e3 * result.power_W, color=INK, linewidth=1)
     limit = limits.get("power_W")
     highest = max([energy / step for step, energy in lasting] + [limit or 0.0])
@@ -294,7 +307,9 @@ def _draw_power(axes: Axes, result: Result, limits: Mapping[str, float]) -> None
     axes.text(1.0, 1e3 * result.power_W, " 10 ms maximum", va=place, **beside)
     if limit is not None:
         axes.axhline(1e3 * limit, color=RED, linewidth=1, linestyle="--")
-        axes.text(1.0, 1e3 * limit, " budget", color=RED, va={"bottom": "top", "top": "bottom"}.get(place, place), **beside)
+        axes.text(
+            1.0, 1e3 * limit, " budget", color=RED, va={"bottom": "top", "top": "bottom"}.get(place, place), **beside
+        )
     axes.set_ylim(0, None)
     axes.set_ylabel("mW")
     axes.set_xlabel("time, ms")
@@ -306,7 +321,9 @@ def _draw_budgets(axes: Axes, result: Result, limits: Mapping[str, float]) -> No
     values |= {f"latency_{name}_s": value for name, value in result.latency.items()}
     axes.set_title("share of each budget", fontsize=10, loc="left")
     if not limits:
-        axes.text(0.5, 0.5, "the workload has no budgets", ha="center", va="center", color=GREY, transform=axes.transAxes)
+        axes.text(
+            0.5, 0.5, "the workload has no budgets", ha="center", va="center", color=GREY, transform=axes.transAxes
+        )
         axes.set_axis_off()
         return
     units = {"s": (1e3, "ms"), "W": (1e3, "mW"), "m2": (1e6, "mm²")}

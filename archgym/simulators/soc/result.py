@@ -26,7 +26,9 @@ def reason(failure: Ints, names: Sequence[str], graph: TaskGraph) -> str:
     if code == arrays.FEASIBLE:
         return ""
     if code == arrays.NO_PE:
-        return f"task {graph.tasks[first].name} is mapped to {name(second)}, which is no processing element of the design"
+        return (
+            f"task {graph.tasks[first].name} is mapped to {name(second)}, which is no processing element of the design"
+        )
     if code == arrays.WRONG_ACCELERATOR:
         return f"task {graph.tasks[first].name} cannot run on {name(second)}, an accelerator of another task"
     if code == arrays.NO_MEMORY:
@@ -99,7 +101,15 @@ class Result:
         """Everything, with ``null`` for the numbers of an infeasible design."""
         head = {"workload": self.design.graph.name, "fidelity": self.fidelity, "feasible": self.feasible}
         if not self.feasible:
-            keys = ("latency_s", "power_W", "energy_J", "area_m2", "on_chip_area_m2", "dram_area_m2", "development_cost")
+            keys = (
+                "latency_s",
+                "power_W",
+                "energy_J",
+                "area_m2",
+                "on_chip_area_m2",
+                "dram_area_m2",
+                "development_cost",
+            )
             return {**head, "reason": self.reason, **dict.fromkeys(keys)}
         return {
             **head,

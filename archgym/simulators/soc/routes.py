@@ -196,7 +196,15 @@ def open_hop(hop: int, step: int, before: int, tree: Tree, hops: Hops) -> None:
 
 @jit
 def network(
-    kind: Ints, only: Ints, link: Ints, pe: Ints, memory: Ints, graph: GraphArrays, failure: Ints, tree: Tree, hops: Hops
+    kind: Ints,
+    only: Ints,
+    link: Ints,
+    pe: Ints,
+    memory: Ints,
+    graph: GraphArrays,
+    failure: Ints,
+    tree: Tree,
+    hops: Hops,
 ) -> None:
     """Check a design and lay its routes; ``failure[0]`` tells whether it can be simulated."""
     failure[0] = FEASIBLE

@@ -70,7 +70,9 @@ def find_rate(task: int, pe: int, kind: Ints, rates: Floats, farsi: bool, hops: 
 
 
 @jit
-def move_data(task: int, sign: float, role: int, work: float, farsi: bool, kind: Ints, hops: Hops, store: Store) -> None:
+def move_data(
+    task: int, sign: float, role: int, work: float, farsi: bool, kind: Ints, hops: Hops, store: Store
+) -> None:
     """Take (+1) or give back (-1) the room for a task's outputs."""
     if role == SINK or (farsi and role == JOIN):
         return
@@ -172,7 +174,9 @@ def make_ready(task: int, fresh: int, graph: GraphArrays, missing: Ints, rank: I
 
 
 @jit
-def find_rates(running: int, pe: Ints, kind: Ints, rates: Floats, farsi: bool, hops: Hops, flow: Flow, state: State) -> float:
+def find_rates(
+    running: int, pe: Ints, kind: Ints, rates: Floats, farsi: bool, hops: Hops, flow: Flow, state: State
+) -> float:
     """Set every running task's rate; returns the time until the first of them ends."""
     gather(running, state.running, hops, flow)
     step = np.inf

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, overload
+from typing import Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -255,8 +255,3 @@ def _graph(workload: Workload) -> TaskGraph:
     if not isinstance(workload.data, TaskGraph):
         raise WorkloadError(f"workload {workload.name!r} of domain {workload.domain!r} is not a task graph")
     return workload.data
-
-
-def breakdown_json(breakdown: Breakdown) -> dict[str, Any]:
-    """A breakdown as plain JSON values."""
-    return {**breakdown.result.to_json(), "limits": dict(breakdown.limits)}

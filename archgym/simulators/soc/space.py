@@ -56,7 +56,9 @@ def template_space(graph: TaskGraph, cores: int, memories: int, buses: int) -> S
             parameters.append(choice(f"{task.name}.runs_on", *places, group=MAPPING, help=f"what {task.name} runs on"))
         if graph.children[number]:
             parameters.append(
-                choice(f"{task.name}.memory", *memory_names, group=MAPPING, help=f"which memory takes {task.name}'s output")
+                choice(
+                    f"{task.name}.memory", *memory_names, group=MAPPING, help=f"which memory takes {task.name}'s output"
+                )
             )
     for number in accelerated(graph):
         task = graph.tasks[number]
@@ -77,10 +79,16 @@ def template_space(graph: TaskGraph, cores: int, memories: int, buses: int) -> S
         parameters += _transport(name, INTERCONNECT)
         if number > 1:
             parameters.append(
-                choice(f"{name}.parent", *bus_names[:number], group=INTERCONNECT, help=f"the bus that {name} is linked to")
+                choice(
+                    f"{name}.parent", *bus_names[:number], group=INTERCONNECT, help=f"the bus that {name} is linked to"
+                )
             )
     if buses > 1:
-        hung = [*core_names, *memory_names, *(f"{graph.tasks[number].name}.accelerator" for number in accelerated(graph))]
+        hung = [
+            *core_names,
+            *memory_names,
+            *(f"{graph.tasks[number].name}.accelerator" for number in accelerated(graph)),
+        ]
         parameters += [
             choice(f"{name}.bus", *bus_names, group=INTERCONNECT, help=f"the bus that {name} hangs on") for name in hung
         ]
@@ -125,12 +133,22 @@ class Template:
         own = [tasks[number] for number in self.own]
         self._runs_on = self._columns([f"{name}.runs_on" for name in tasks])
         self._memory = self._columns([f"{name}.memory" for name in tasks])
-        self._choices = [self._columns([f"{name}.{what}" for name in own]) for what in ("accelerator", "unroll", "clock_MHz")]
-        memories, buses = ([f"{kind}_{n}" for n in range(count)] for kind, count in (("memory", self.memories), ("bus", self.buses)))
-        self._memory_choices = [self._columns([f"{name}.{what}" for name in memories]) for what in ("kind", "width_bytes", "clock_MHz")]
-        self._bus_choices = [self._columns([f"{name}.{what}" for name in buses]) for what in ("width_bytes", "clock_MHz")]
+        self._choices = [
+            self._columns([f"{name}.{what}" for name in own]) for what in ("accelerator", "unroll", "clock_MHz")
+        ]
+        memories, buses = (
+            [f"{kind}_{n}" for n in range(count)] for kind, count in (("memory", self.memories), ("bus", self.buses))
+        )
+        self._memory_choices = [
+            self._columns([f"{name}.{what}" for name in memories]) for what in ("kind", "width_bytes", "clock_MHz")
+        ]
+        self._bus_choices = [
+            self._columns([f"{name}.{what}" for name in buses]) for what in ("width_bytes", "clock_MHz")
+        ]
         self._parent = self._columns([f"{name}.parent" for name in buses])
-        self._hung = np.array([slot for slot, name in enumerate(self.names) if not name.startswith("bus_")], dtype=np.int64)
+        self._hung = np.array(
+            [slot for slot, name in enumerate(self.names) if not name.startswith("bus_")], dtype=np.int64
+        )
         self._bus = self._columns([f"{self.names[slot]}.bus" for slot in self._hung])
         self._source = np.array([source for source, _, _ in self.graph.edges], dtype=np.int64)
 

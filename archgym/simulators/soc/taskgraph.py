@@ -221,7 +221,12 @@ def read_graph(document: Mapping[str, Any], where: str = "workload") -> TaskGrap
     budget = _read_budget(document.get("budget"), f"{where}, budget")
     individual = _read_budget(document.get("individual_budget"), f"{where}, individual_budget")
     return TaskGraph(
-        name, tasks, tuple(edges), {name: last}, {name: budget} if budget else {}, {name: individual} if individual else {}
+        name,
+        tasks,
+        tuple(edges),
+        {name: last},
+        {name: budget} if budget else {},
+        {name: individual} if individual else {},
     )
 
 

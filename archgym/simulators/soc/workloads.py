@@ -83,9 +83,7 @@ def graph_workload(graph: TaskGraph) -> Workload:
     """A task graph as a workload."""
     content = dataclasses.asdict(graph)
     facts, features = describe(graph)
-    return Workload(
-        "soc", graph.name, content_fingerprint(json.dumps(content, sort_keys=True)), graph, facts, features
-    )
+    return Workload("soc", graph.name, content_fingerprint(json.dumps(content, sort_keys=True)), graph, facts, features)
 
 
 def describe(graph: TaskGraph) -> tuple[dict[str, bool | int | float | str], dict[str, float]]:
