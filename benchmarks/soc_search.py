@@ -7,6 +7,9 @@ FARSI's own search needed 71, 71 and 72 evaluations (one run each). The problem 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
+from pathlib import Path
 
 import numpy as np
 
@@ -37,6 +40,7 @@ class Counter:
     def __init__(self, problem: Problem, budget: int) -> None:
         self.problem, self.space, self.remaining, self.best, self.found = problem, problem.space, budget, 0.0, 0
         self.used = 0
+        self.solution = problem.space.default
 
     def __call__(self, designs):
         evaluation = self.problem.evaluate(designs[: self.remaining])
@@ -44,6 +48,7 @@ class Counter:
         self.best = max(self.best, float(evaluation.reward.max()))
         if len(met):
             self.used += int(met[0]) + 1
+            self.solution = evaluation.designs[met[0]]
             raise Solved
         self.used += len(evaluation)
         self.remaining -= len(evaluation)
@@ -64,6 +69,20 @@ def evaluations(problem: Problem, agent: str, seed: int, budget: int) -> tuple[f
     return np.inf, counter.best
 
 
+def show_design(problem: Problem, folder: str | None) -> None:
+    """A design that meets all budgets, by number and, in ``folder``, as a file for ``archgym simulate soc-design``."""
+    counter = Counter(problem, 1000)
+    with contextlib.suppress(Solved):
+        BottleneckSearch(problem.space, 0).run(counter)
+    found = problem.evaluate(counter.solution)
+    shares = zip(problem.objective.metrics, problem.objective.limits, strict=True)
+    text = ", ".join(f"{name} {found.metrics[name][0]:.4g} of {limit:.4g}" for name, limit in shares)
+    print(f"  a design found in {counter.used} evaluations: {text}")
+    if folder:
+        path = Path(folder) / f"{problem.workload.name}.json"
+        path.write_text(json.dumps(problem.simulator.design(counter.solution).to_json(), indent=1) + "\n")
+
+
 def show_limited() -> None:
     """Feasible share and best reward of 100,000 uniform designs of ``SoCLimitedEnv-v0``."""
     for workload in FARSI:
@@ -78,6 +97,7 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=5000)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--fidelity", default="physical", choices=("physical", "farsi"))
+    parser.add_argument("--designs", metavar="FOLDER", help="write the designs found there")
     parser.add_argument("--limited", action="store_true", help="only show how much of ArchGym's own space is feasible")
     options = parser.parse_args()
     if options.limited:
@@ -94,6 +114,7 @@ def main() -> None:
     for workload in (*FARSI, TOGETHER):
         problem = problem_for(workload, options.fidelity)
         print(f"{workload}: FARSI's own search {FARSI.get(workload, 'not measured')}")
+        show_design(problem, options.designs)
         for agent in AGENTS:
             if agent not in BUILT_IN and agent != "bottleneck":
                 continue
