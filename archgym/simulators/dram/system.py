@@ -200,6 +200,21 @@ class MemorySystem:
             sizes = self.layout.sizes
             self._move(dataclasses.replace(self.layout, sizes=Sizes(4 * sizes.heap, 4 * sizes.ring)))
 
+    def energy_counters(self) -> Vector:
+        """Counts and durations (ps) of each rank up to the completion of the last command, see `layout.A_COUNTERS`."""
+        from archgym.simulators.dram.model import close_accounts
+
+        state, ranks = self.state.copy(), self.layout.channels * self.layout.ranks
+        if self.parameters[l.P_ENERGY]:
+            close_accounts(self.parameters, state, _completion(self.work.device))
+        blocks = _view(state, self.parameters, l.P_RANK, ranks, l.R_SIZE)
+        return blocks[:, l.A_COUNTERS.start : l.A_COUNTERS.stop]
+
+    def channel_counters(self) -> Vector:
+        """Row hits, misses, conflicts, then issued commands by number, of each channel."""
+        blocks = _view(self.state, self.parameters, l.P_CHANNEL, self.layout.channels, l.C_SIZE)
+        return blocks[:, l.C_HITS :]
+
     def change(self, values: Mapping[str, object]) -> None:
         """Give a running system other settings (those of `CHANGEABLE`).
 
@@ -275,6 +290,17 @@ def _describe_device(parameters: Vector, work: Work) -> None:
         }
     for place, value in known.items():
         parameters[place] = value
+
+
+def _completion(device: Device) -> Vector:
+    """How long a command goes on after it was issued, for the end of the energy account, in ps."""
+    durations = device.timing.energy or {}
+    completion = np.zeros(c.COUNT, dtype=np.int64)
+    completion[c.RD] = durations["read_completion"]
+    completion[c.WR] = durations["write_completion"]
+    completion[c.ACT] = durations["activate_completion"]
+    completion[c.PRE] = completion[c.PREA] = durations["precharge_completion"]
+    return completion * device.tCK_ps
 
 
 def _initial_state(layout: Layout, parameters: Vector, device: Device) -> Vector:
