@@ -117,28 +117,68 @@ def test_processes_build_the_same_file(folder, monkeypatch):
     assert one.read_bytes() == many.read_bytes()
 
 
-def test_only_canonical_designs_are_simulated_and_the_claim_is_checked(folder, monkeypatch):
+def _proving(widen):
+    """``same_results`` of the toy: the parameter called "unused" never matters, and what ``widen`` adds."""
+
+    def same_results(self, designs, workload):
+        low, high = designs.copy(), designs.copy()
+        low[:, 4], high[:, 4] = 0, 1
+        infeasible = (designs[:, 1] == 0) & (designs[:, 2] >= 4)
+        low[infeasible, 0], high[infeasible, 0] = 0, 2
+        widen(low, high)
+        return self(designs, workload), low, high
+
+    return same_results
+
+
+def test_what_is_proved_is_not_simulated_and_the_table_is_the_same(folder, monkeypatch):
     whole, _ = tabulate.tabulate("StudyToy-v0", "light", folder / "whole")
+    simulated = []
 
-    def canonical(self, designs):
-        designs = designs.copy()
-        designs[:, 4] = 0  # the parameter called "unused"
-        return designs
+    def counting(low, high):
+        simulated.append(len(low))
 
-    monkeypatch.setattr(ToySimulator, "canonical", canonical, raising=False)
-    totals = []
-    path, _ = tabulate.tabulate("StudyToy-v0", "light", folder, progress=lambda done, total: totals.append(total))
-    assert totals[-1] == 180
+    monkeypatch.setattr(ToySimulator, "same_results", _proving(counting), raising=False)
+    known = []
+    path, _ = tabulate.tabulate("StudyToy-v0", "light", folder, progress=lambda done, total: known.append(done))
+    assert sum(simulated) <= 180
+    assert known[-1] == 360
     assert path.read_bytes() == whole.read_bytes()
 
-    def wrong(self, designs):
-        designs = designs.copy()
-        designs[:, 1] = 0
-        return designs
 
-    monkeypatch.setattr(ToySimulator, "canonical", wrong, raising=False)
+def test_an_interrupted_build_by_proof_goes_on_from_its_parts(folder, monkeypatch):
+    whole, _ = tabulate.tabulate("StudyToy-v0", "light", folder / "whole")
+    simulated = []
+    monkeypatch.setattr(
+        ToySimulator, "same_results", _proving(lambda low, high: simulated.append(len(low))), raising=False
+    )
+
+    def stop(done, total):
+        if done > 200:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tabulate.tabulate("StudyToy-v0", "light", folder, progress=stop)
+    before = sum(simulated)
+    path, _ = tabulate.tabulate("StudyToy-v0", "light", folder)
+    assert before < sum(simulated) <= 180
+    assert path.read_bytes() == whole.read_bytes()
+
+
+def test_a_wrong_proof_is_found_out(folder, monkeypatch):
+    def wrong(low, high):
+        low[:, 1] = 0
+
+    monkeypatch.setattr(ToySimulator, "same_results", _proving(wrong), raising=False)
     with pytest.raises(tables.TableError, match="differ when simulated again"):
         tabulate.tabulate("StudyToy-v0", "light", folder / "wrong")
+
+    def outside(low, high):
+        high[:, 1] = 0
+
+    monkeypatch.setattr(ToySimulator, "same_results", _proving(outside), raising=False)
+    with pytest.raises(tables.TableError, match="outside of what is proved"):
+        tabulate.tabulate("StudyToy-v0", "light", folder / "outside")
 
 
 def test_a_damaged_table_is_refused(folder):

@@ -25,7 +25,7 @@ SPACE = Space(
         powers("buffer", 1, 32),
         grid("ways", 1, 5),
         choice("reorder", False, True),
-        choice("unused", "a", "b"),
+        grid("unused", 0, 1),
     ),
 )
 
