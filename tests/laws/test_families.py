@@ -25,9 +25,8 @@ def test_every_objective(id):
 @pytest.mark.parametrize("id", IDS)
 def test_every_workload_is_described(id):
     source = family(id).source()
-    assert family(id).workload in source.names()
     features = set()
-    for name in source.names():
+    for name in dict.fromkeys((family(id).workload, *source.names())):
         workload = source.load(name)
         testing.check_workload(workload)
         features.add(tuple(workload.features))
