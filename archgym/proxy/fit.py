@@ -28,6 +28,7 @@ Floats = NDArray[np.float64]
 #: a positive target that spans more than this ratio is learnt as its logarithm
 SPAN = 2.0
 KINDS = ("ridge", "forest", "boosting", "stacked", "networks")
+AUTO = KINDS[:-1]
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def candidates(kinds: Sequence[str], rows: int) -> list[Candidate]:
     """
     for kind in kinds:
         if kind not in KINDS:
-            raise UnknownNameError("model", kind, (*KINDS, "auto"))
+            raise UnknownNameError("model", kind, (*KINDS, "auto", "all"))
     leaf = 1 if rows < 20_000 else 5
     every = [
         *(Candidate("ridge", {"alpha": alpha}) for alpha in (0.01, 1.0)),

@@ -49,7 +49,7 @@ class NetworkModel:
         """
         try:
             parts = {name: np.ascontiguousarray(arrays[name], dtype=np.float64) for name in cls.__dataclass_fields__}
-            members, inputs, hidden = parts["first"].shape
+            members, _, hidden = parts["first"].shape
         except (KeyError, ValueError, TypeError) as error:
             raise ModelFileError(f"network model: an array is missing or of the wrong kind ({error})") from error
         shapes = {

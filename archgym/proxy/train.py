@@ -15,6 +15,7 @@ from archgym.dataset.store import Dataset
 from archgym.errors import ConfigError, DatasetError
 from archgym.proxy.features import raw_features
 from archgym.proxy.fit import (
+    AUTO,
     KINDS,
     Candidate,
     Choice,
@@ -42,7 +43,7 @@ def train_proxy(
     targets: Sequence[str],
     models: Sequence[str] = ("auto",),
     seed: int = 0,
-    folds: int = 5,
+    folds: int = 3,
     members: int = MEMBERS,
     most_rows: int = MOST_ROWS,
     workloads: Sequence[str] = (),
@@ -55,7 +56,8 @@ def train_proxy(
     """A proxy of ``targets`` for the workloads of a dataset.
 
     Args:
-        models: kinds to choose from (`archgym.proxy.fit.KINDS`), or ``("auto",)`` for all of them.
+        models: kinds to choose from (`archgym.proxy.fit.KINDS`); ``("auto",)`` is all but networks, which take minutes to
+            compare, and ``("all",)`` is all.
         folds: of the cross-validation; a fold is a set of designs, or with ``general`` a workload.
         members: of an ensemble.
         most_rows: different (design, workload) rows to train on at most; a uniform sample is drawn from more.
@@ -90,7 +92,7 @@ def train_on(
     targets: Sequence[str],
     models: Sequence[str] = ("auto",),
     seed: int = 0,
-    folds: int = 5,
+    folds: int = 3,
     members: int = MEMBERS,
     general: bool = False,
     tell: Tell = lambda line: None,
@@ -109,7 +111,7 @@ def train_on(
             f"{int(samples.feasible.sum())} feasible rows on {len(used)} workloads are too few for {folds} folds; "
             f"at least {2 * folds} on each are needed"
         )
-    kinds = KINDS if "auto" in models else tuple(models)
+    kinds = AUTO if "auto" in models else KINDS if "all" in models else tuple(models)
     parts: list[Part] = []
     report: dict[str, Any] = {}
     groups = [("", samples)] if general else [
@@ -188,7 +190,7 @@ def _one_target(
     floor, factor = calibrate(best, table.take(few), fold[few], seed, _some(best, members), logarithm)
     model = fit_target(best, table, seed, _some(best, members), logarithm).calibrated(floor, factor)
     entry = {"model": str(best), "logarithm": logarithm,
-             "cross_validated_relative_rmse": {text: score for text, score in choice.scores}}
+             "cross_validated_relative_rmse": dict(choice.scores)}
     return model, entry  # fmt: skip
 
 

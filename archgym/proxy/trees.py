@@ -197,33 +197,41 @@ LANES = 16
 @jit
 def _walk(
     features: NDArray[np.int32],
-    column: NDArray[np.int32],
+    column: NDArray[np.uint32],
     threshold: NDArray[np.int32],
-    child: NDArray[np.int32],
+    child: NDArray[np.uint32],
     value: Floats,
-    root: NDArray[np.int32],
+    root: NDArray[np.uint32],
     depth: NDArray[np.int32],
     member: NDArray[np.int32],
     start: int,
     stop: int,
     sums: Floats,
 ) -> None:
-    """``sums[row, m]`` = sum of member m's leaf values for rows start to stop, added up tree after tree."""
-    node = np.zeros(LANES, dtype=np.int32)
+    """``sums[row, m]`` = sum of member m's leaf values for rows start to stop, added up tree after tree.
+
+    Numbers of nodes and columns are unsigned, which spares the check for negative ones.
+    """
+    width = features.shape[1]
+    node = np.zeros(LANES, dtype=np.uint32)
+    rows = np.zeros((LANES, width), dtype=np.int32)
+    total = np.zeros(LANES)
     for first in range(start, stop, LANES):
-        lanes = min(LANES, stop - first)
+        for lane in range(LANES):  # beyond the last row, lanes repeat it
+            rows[lane] = features[min(first + lane, stop - 1)]
         for m in range(len(member) - 1):
-            for lane in range(lanes):
-                sums[first + lane, m] = 0.0
+            total[:] = 0.0
             for tree in range(member[m], member[m + 1]):
-                for lane in range(lanes):
+                for lane in range(LANES):
                     node[lane] = root[tree]
                 for _ in range(depth[tree]):
-                    for lane in range(lanes):
+                    for lane in range(LANES):
                         here = node[lane]
-                        node[lane] = child[here] + np.int32(features[first + lane, column[here]] > threshold[here])
-                for lane in range(lanes):
-                    sums[first + lane, m] += value[node[lane]]
+                        node[lane] = child[here] + np.uint32(rows[lane, column[here]] > threshold[here])
+                for lane in range(LANES):
+                    total[lane] += value[node[lane]]
+            for lane in range(min(LANES, stop - first)):
+                sums[first + lane, m] = total[lane]
 
 
 class BoundTrees:
@@ -234,6 +242,9 @@ class BoundTrees:
         # Design columns are whole numbers: value <= threshold exactly if value <= floor(threshold).
         thresholds = np.where(np.isfinite(model.threshold), np.floor(model.threshold), 2.0**30).clip(-(2**30), 2**30)
         self._threshold = thresholds.astype(np.int32)
+        self._column, self._child, self._root = (
+            array.astype(np.uint32) for array in (model.column, model.child, model.root)
+        )
         self._depth = _depths(model.child, model.root)
 
     def members(self, designs: Designs, features: NDArray[np.int32], threads: int | None = None) -> Floats:
@@ -242,7 +253,7 @@ class BoundTrees:
         sums = np.empty((len(features), len(model.base)))
 
         def work(start: int, stop: int) -> None:
-            _walk(features, model.column, self._threshold, model.child, model.value, model.root, self._depth,
+            _walk(features, self._column, self._threshold, self._child, model.value, self._root, self._depth,
                   model.member, start, stop, sums)  # fmt: skip
 
         for_row_blocks(work, len(features), 4096, threads)

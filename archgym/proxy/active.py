@@ -1,0 +1,134 @@
+"""Active learning: simulate next what the proxy is least sure of, among many designs that could be next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archgym.dataset.coverage import design_hash
+from archgym.dataset.logs import describe
+from archgym.dataset.manifest import Manifest
+from archgym.errors import ConfigError, UnknownNameError
+from archgym.problem import Problem
+from archgym.proxy.fit import Candidate
+from archgym.proxy.samples import Samples, held_out
+from archgym.proxy.simulator import Proxy
+from archgym.proxy.train import train_on
+from archgym.space import Designs
+
+#: what decides the next designs; ``random`` is the baseline
+RULES = ("uncertainty", "random")
+
+
+@dataclass(frozen=True)
+class Round:
+    """After ``rows`` simulations: the proxy trained on them, and its error on the judging designs, by metric."""
+
+    rows: int
+    proxy: Proxy
+    errors: dict[str, float]
+
+
+def active_learning(
+    problem: Problem,
+    targets: Sequence[str],
+    candidate: Candidate,
+    start: int = 200,
+    batch: int = 100,
+    budget: int = 1000,
+    rule: str = "uncertainty",
+    pool: int = 4000,
+    seed: int = 0,
+    members: int = 5,
+    judge: Callable[[Proxy], dict[str, float]] | None = None,
+) -> list[Round]:
+    """Learn a proxy of a problem's simulator within a budget of simulations.
+
+    Each round trains ``candidate`` on all rows so far, draws ``pool`` designs that are new and not held out, and
+    simulates ``batch`` of them: with ``uncertainty`` drawn with a probability that grows with their predicted
+    relative deviation (largest over the targets), so that a batch is spread out; with ``random`` any.
+
+    Args:
+        judge: called with each round's proxy; its answer is kept as the round's errors.
+
+    Raises:
+        ConfigError, UnknownNameError: for settings that are not allowed.
+    """
+    if rule not in RULES:
+        raise UnknownNameError("rule", rule, RULES)
+    if not 20 <= start <= budget or batch < 1:
+        raise ConfigError(f"start={start}, batch={batch}, budget={budget}: needs 20 <= start <= budget and batch >= 1")
+    rng = np.random.default_rng([seed, 17])
+    manifest = problem_manifest(problem)
+    known: set[int] = set()
+    designs = _fresh(problem, rng, start, known)
+    rows = simulate(problem, targets, designs)
+    rounds: list[Round] = []
+    while True:
+        choices = dict.fromkeys(targets, candidate)
+        proxy = train_on(rows, manifest, targets, seed=seed, members=members, choices=choices)
+        rounds.append(Round(len(rows), proxy, judge(proxy) if judge else {}))
+        left = budget - len(rows)
+        if left <= 0:
+            return rounds
+        offered = _fresh(problem, rng, pool, set(known))
+        chosen = offered[_pick(proxy, problem, offered, min(batch, left), rule, rng)]
+        known.update(design_hash(chosen).tolist())
+        more = simulate(problem, targets, chosen)
+        rows = Samples(*(np.concatenate([getattr(rows, name), getattr(more, name)])
+                         for name in ("designs", "workload", "targets", "feasible")))  # fmt: skip
+
+
+def _pick(
+    proxy: Proxy, problem: Problem, offered: Designs, count: int, rule: str, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Numbers of the designs to simulate next, without repetition."""
+    if rule == "random":
+        return np.arange(min(count, len(offered)))
+    found = proxy(offered, problem.workload)
+    doubt = np.zeros(len(offered))
+    for metric in proxy.metrics:
+        values = found[metric.name]
+        deviation = found.extras[f"deviation.{metric.name}"] / np.nanmean(np.abs(values))
+        doubt = np.maximum(doubt, np.where(found.feasible, deviation, 0.0))
+    # Drawing by Gumbel noise on the logarithm gives a spread-out batch; squaring favours the least sure.
+    noise = rng.gumbel(size=len(offered))
+    return np.argsort(-(2.0 * np.log(np.maximum(doubt, 1e-300)) + noise), kind="stable")[:count]
+
+
+def _fresh(problem: Problem, rng: np.random.Generator, count: int, known: set[int]) -> Designs:
+    """Different designs that are neither held out nor known; adds them to ``known``."""
+    found: list[Any] = []
+    for _ in range(200):
+        drawn = problem.space.sample(rng, 2 * count)
+        for design, key in zip(drawn[~held_out(drawn)], design_hash(drawn[~held_out(drawn)]).tolist(), strict=True):
+            if key not in known and len(found) < count:
+                known.add(key)
+                found.append(design)
+        if len(found) == count:
+            break
+    if not found:
+        raise ConfigError(f"space {problem.space.name!r} has no design left to simulate")
+    return np.array(found, dtype=np.int64)
+
+
+def simulate(problem: Problem, targets: Sequence[str], designs: Designs) -> Samples:
+    """Training rows of designs simulated now, on workload number 0."""
+    found = problem.simulator(designs, problem.workload)
+    values = np.stack([found[name] for name in targets], axis=1)
+    return Samples(designs, np.zeros(len(designs), dtype=np.int64), values, np.array(found.feasible))
+
+
+def problem_manifest(problem: Problem) -> Manifest:
+    """The manifest that rows simulated now would have."""
+    simulator = {"name": problem.simulator.name, "version": problem.simulator.version}
+    metrics = tuple(vars(metric) for metric in problem.metrics)
+    task = {"problem": problem.id, "objective": problem.objective_name, "workload": 0}
+    return Manifest(
+        f"{problem.id} on {problem.workload.name}", "", "not stated", simulator, problem.space.to_json(), metrics,
+        (describe(problem.workload),), (task,), ({"agent": "active learning", "hyperparameters": {}},),
+    )  # fmt: skip
