@@ -19,7 +19,7 @@ from archgym.problem import Problem
 from archgym.simulators.base import Simulator
 from archgym.workload import Workload, WorkloadSource
 
-BUILT_IN: tuple[str, ...] = ("archgym.simulators.soc",)
+BUILT_IN: tuple[str, ...] = ("archgym.simulators.dram", "archgym.simulators.soc")
 ENTRY_POINTS = "archgym.families"
 
 
