@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check install -q -c constraints.txt
-DEMO_WORKLOAD ?= mediabench-jpegdecode
+DEMO_WORKLOAD ?= mediabench-jpegdecode_32
 
 .PHONY: help demo test slow lint clean
 

@@ -68,7 +68,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("RequestBufferSize", 8, "buffers", "size of the request buffer (of each bank if Bankwise)", low=1, high=_MOST, unit="requests"),
     Setting("CmdMux", "Oldest", "command bus", "which command goes first; Strict keeps reads and writes in order of arrival", ("Oldest", "Strict")),
     Setting("RespQueue", "Fifo", "responses", "order of responses: as data arrives, or as requests arrived", ("Fifo", "Reorder")),
-    Setting("RefreshPolicy", "AllBank", "refresh", "what one refresh command covers", ("NoRefresh", "AllBank", "PerBank", "SameBank"), aliases=(("Rankwise", "AllBank"), ("Bankwise", "PerBank"), ("Groupwise", "SameBank"))),
+    Setting("RefreshPolicy", "AllBank", "refresh", "what one refresh command covers; NoRefresh loses data and stands for a bound", ("NoRefresh", "AllBank", "PerBank", "SameBank"), aliases=(("Rankwise", "AllBank"), ("Bankwise", "PerBank"), ("Groupwise", "SameBank"))),
     Setting("RefreshMaxPostponed", 8, "refresh", "refreshes that may be postponed while requests wait", low=0, high=_MOST, unit="refreshes"),
     Setting("RefreshMaxPulledin", 8, "refresh", "refreshes that may be done ahead of time while idle", low=0, high=_MOST, unit="refreshes"),
     Setting("PowerDownPolicy", "NoPowerDown", "power-down", "whether an idle rank powers down", ("NoPowerDown", "Staggered")),

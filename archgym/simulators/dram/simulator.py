@@ -6,9 +6,8 @@ Each design is simulated on its own by the same serial code, so neither batch no
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,7 @@ from archgym.simulators.dram.settings import SETTINGS
 from archgym.simulators.dram.space import FULL_SPACE, SPACE
 from archgym.simulators.dram.system import MemorySystem, Work, prepare, why_infeasible
 from archgym.simulators.dram.traces import Trace
-from archgym.space import Designs, Space
+from archgym.space import Designs, Level, Space
 from archgym.workload import Workload
 
 _PART_HELP = {
@@ -52,6 +51,9 @@ METRICS = (
     Metric("row_conflicts", "1", "none", "requests that found another row open"),
     *(Metric(f"{name}_commands", "1", "none", f"number of {name} commands") for name in c.NAMES),
 )
+
+#: device, address map, ranks and channels (None: the device's own)
+Memory = tuple[str, str, int | None, int | None]
 
 _STUCK = {
     l.DEADLOCK: "the controller deadlocks: no command can ever be issued again",
@@ -164,33 +166,32 @@ class DRAMSimulator:
         Raises:
             WorkloadError: for an address beyond the device.
         """
-        prepared: dict[tuple[Any, ...], Work] = {}
+        prepared: dict[Memory, Work] = {}
         jobs = []
         for values in map(self.space.row, designs):
-            memory = (
-                values.get("Device", self.device),
-                values.get("AddressMap", self.address_map),
-                values.get("Ranks"),
-                values.get("Channels"),
-            )
+            memory = self._memory(values)
             if memory not in prepared:
-                prepared[memory] = _prepared(workload.data, *memory)
+                prepared[memory] = _prepared(workload.data, memory)
             codes = [entry.code(values.get(entry.name, entry.default)) for entry in SETTINGS]
             jobs.append((prepared[memory], codes))
         return _collect(jobs)
 
+    def _memory(self, values: Mapping[str, Level]) -> Memory:
+        ranks, channels = (int(values[name]) if name in values else None for name in ("Ranks", "Channels"))
+        return str(values.get("Device", self.device)), str(values.get("AddressMap", self.address_map)), ranks, channels
 
-_latest: dict[tuple[Any, ...], Work] = {}
+
+_latest: dict[tuple[str, Memory], Work] = {}
 _MOST_PREPARED = 64
 
 
-def _prepared(trace: Trace, device_id: str, map_name: str, ranks: int | None, channels: int | None) -> Work:
+def _prepared(trace: Trace, memory: Memory) -> Work:
     """The located trace, kept for the next call: environments ask for the same one again and again."""
-    key = (trace.fingerprint, device_id, map_name, ranks, channels)
+    key = (trace.fingerprint, memory)
     found = _latest.get(key)
     if found is None:
-        device = load_device(device_id, ranks, channels)
-        found = prepare(trace, device, load_address_map(map_name, device))
+        device = load_device(memory[0], *memory[2:])
+        found = prepare(trace, device, load_address_map(memory[1], device))
         while len(_latest) >= _MOST_PREPARED:
             _latest.pop(next(iter(_latest)), None)
         _latest[key] = found
