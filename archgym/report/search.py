@@ -96,5 +96,5 @@ def _plane(run: Run, problem: Problem, plane: tuple[str, str], stem: Path) -> li
         if least > 0 and most / least > 20:
             getattr(axes, f"set_{axis}scale")("log")
     axes.set(xlabel=labels[0], ylabel=labels[1], title=_title(run, problem))
-    figure.legend(loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return save(figure, stem)
