@@ -181,6 +181,7 @@ def pack(members: Sequence[Sequence[Tree]], base: Floats, weight: Floats) -> Tre
     )
 
 
+@jit
 def _depths(child: NDArray[np.int32], root: NDArray[np.int32]) -> NDArray[np.int32]:
     """Steps from each root to its farthest leaf; trees lie one after the other, parents before children."""
     below = np.zeros(len(child), dtype=np.int32)
