@@ -106,7 +106,7 @@ def run_study(
                     writer.failure(run.hash, head, outcome.traceback)
                     report.failed += 1
                 else:
-                    writer.run(run.hash, head, outcome.header, outcome.body, outcome.kind)
+                    writer.run(run.hash, head, plan.problems[run.problem], outcome.body, outcome.kind)
                     report.ran += outcome.kind == "run"
                     report.stopped += outcome.kind == "stopped"
                 for watcher in watchers:

@@ -13,7 +13,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -160,14 +160,13 @@ def rungs(budget: int) -> list[int]:
 def _prefix(task: Task, batches: list[Evaluation], worker: StudyWorker) -> Outcome:
     """A run as far as it has come."""
     problem = worker.problem(task.problem)
-    header = {"space": problem.space.to_json(), "metrics": [asdict(m) for m in problem.metrics]}
     metrics = Metrics(
         {name: np.concatenate([b.metrics[name] for b in batches]) for name in batches[0].metrics.columns},
         np.concatenate([b.metrics.feasible for b in batches]),
         tuple(reason for b in batches for reason in b.metrics.reasons),
     )
     designs = np.concatenate([b.designs for b in batches])
-    run = Run(header, designs, metrics, np.concatenate([b.reward for b in batches]), complete=False)
+    run = Run({}, designs, metrics, np.concatenate([b.reward for b in batches]), complete=False)
     spec = {
         "identity": problem.identity(),
         "agent": task.agent,
@@ -176,7 +175,7 @@ def _prefix(task: Task, batches: list[Evaluation], worker: StudyWorker) -> Outco
         "budget": task.budget,
         "batch_size": task.batch_size,
     }
-    return Outcome(task, 0.0, pack_run(run, worker.log), spec, header, summarise(run), kind="stopped")
+    return Outcome(task, 0.0, pack_run(run, worker.log), spec, summarise(run), kind="stopped")
 
 
 def _contest(

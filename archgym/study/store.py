@@ -7,6 +7,7 @@ writing again. Being killed can only cut off the last record of one segment, whi
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from archgym.errors import ConfigError, RunFileError
+from archgym.problem import Problem
 from archgym.runlog import Run
 from archgym.study.definition import Study
 from archgym.study.file import parse_study
@@ -177,20 +179,23 @@ class Writer:
         self._path = folder / f"segment-{max(numbers, default=0) + 1:04d}.runs"
         self._file: IO[bytes] | None = None
         self._written: set[str] = set(store._headers)
+        self._keys: dict[int, str] = {}
 
-    def header(self, content: Mapping[str, Any]) -> str:
-        """Keep a run header's common part (space and metrics) once; returns its key."""
-        body = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
-        key = hashlib.sha256(body).hexdigest()[:16]
-        if key not in self._written:
-            self._append({"kind": "header", "hash": key}, body)
-            self._written.add(key)
-        return key
+    def run(self, hash: str, head: Mapping[str, Any], problem: Problem, body: bytes, kind: str = "run") -> None:
+        """Keep a run; ``kind`` is ``"run"`` or ``"stopped"``."""
+        self._append({"kind": kind, "hash": hash, "header": self._header(problem), **head}, body)
 
-    def run(
-        self, hash: str, head: Mapping[str, Any], header: Mapping[str, Any], body: bytes, kind: str = "run"
-    ) -> None:
-        self._append({"kind": kind, "hash": hash, "header": self.header(header), **head}, body)
+    def _header(self, problem: Problem) -> str:
+        """Keep what the run headers of a problem have in common (space and metrics) once; returns its key."""
+        if id(problem) not in self._keys:
+            content = {"space": problem.space.to_json(), "metrics": [dataclasses.asdict(m) for m in problem.metrics]}
+            body = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+            key = hashlib.sha256(body).hexdigest()[:16]
+            if key not in self._written:
+                self._append({"kind": "header", "hash": key}, body)
+                self._written.add(key)
+            self._keys[id(problem)] = key
+        return self._keys[id(problem)]
 
     def failure(self, hash: str, head: Mapping[str, Any], traceback: str) -> None:
         self._append({"kind": "failure", "hash": hash, **head}, traceback.encode())

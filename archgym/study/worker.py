@@ -50,7 +50,6 @@ class Outcome:
     seconds: float
     body: bytes = b""
     spec: dict[str, Any] = field(default_factory=dict)
-    header: dict[str, Any] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     traceback: str = ""
     kind: str = "run"
@@ -91,11 +90,10 @@ class StudyWorker:
         began = time.thread_time()
         try:
             run = self._run(task, progress)
-            header = {name: run.header[name] for name in ("space", "metrics")}
             body = pack_run(run, self.log)
         except Exception:
             return Outcome(task, time.thread_time() - began, traceback=traceback.format_exc())
-        return Outcome(task, time.thread_time() - began, body, dict(run.header["spec"]), header, summarise(run))
+        return Outcome(task, time.thread_time() - began, body, dict(run.header["spec"]), summarise(run))
 
     def _run(self, task: Task, progress: Progress | None) -> Run:
         problem = self.problem(task.problem)

@@ -157,7 +157,7 @@ def test_every_shipped_study_is_valid_and_its_small_scale_is_small(name):
     whole, small = open_study(name), open_study(name, "small")
     assert whole.question.endswith("?")
     whole.check_size()
-    assert small.evaluation_count <= 150_000
+    assert small.evaluation_count <= 30_000
     assert small.evaluation_count < whole.evaluation_count / 10
 
 
