@@ -15,12 +15,14 @@ from archgym.simulators.dnn.mapping import MappingArrays
 from archgym.simulators.dnn.reuse import (
     BOUND,
     DIMENSION,
+    INPUT_AXIS,
     INPUTS,
     NEXT,
     OUTPUTS,
     RELEVANT,
     SHIFT,
     WEIGHTS,
+    WIDTH,
     C,
     Flags,
     Floats,
@@ -32,8 +34,9 @@ from archgym.simulators.dnn.reuse import (
     Q,
     R,
     S,
+    add_flow,
     delivered_inputs,
-    spread_flow,
+    spread_sliding,
 )
 from archgym.simulators.jit import jit
 
@@ -65,7 +68,7 @@ class Analysis(NamedTuple):
     # instances), reads, fills, updates of one instance, picojoules of all
     cycles: Floats  # (n,)
     factors: Ints  # (n, 8): fan-out by dimension
-    receivers: Ints  # (8, room): scratch of `links` and of grouping
+    receivers: Ints  # (10, room): scratch of `links` and of grouping
     totals: Floats  # (6,)
     status: Ints  # (4,): verdict, level, words (or instances) needed, words (or instances) there
 
@@ -78,7 +81,7 @@ def make_analysis(levels: int, largest_fanout: int) -> Analysis:
         np.ones((levels, 3, 8), np.int64), np.ones((levels, 3, 3), np.int64), np.ones((levels + 1, 5), np.int64),
         np.ones((8 * levels + 1, 6), np.int64), np.ones(8 * levels + 1), np.zeros((levels, 3), np.int64),
         np.ones((levels, 3, entries, 2), np.int64), np.zeros((levels, 3, entries)), np.zeros((levels, 7, 3)),
-        np.zeros(levels), np.ones((levels, 8), np.int64), np.ones((8, 2 * largest_fanout + 2), np.int64), np.zeros(6),
+        np.zeros(levels), np.ones((levels, 8), np.int64), np.ones((10, 4 * largest_fanout + 4), np.int64), np.zeros(6),
         np.zeros(4, np.int64),
     )  # fmt: skip
 
@@ -204,6 +207,23 @@ def list_loops(mappings: MappingArrays, row: int, coefficients: Ints, found: Ana
 
 
 @jit
+def sharers(factors: Ints, level: int, tensor: int) -> int:
+    """How many receivers of a level need the same box because they differ only in loops that do not concern it."""
+    if tensor == WEIGHTS:
+        return int(factors[level, P] * factors[level, Q] * factors[level, N])
+    if tensor == INPUTS:
+        return int(factors[level, K])
+    return int(factors[level, R] * factors[level, S] * factors[level, C])
+
+
+@jit
+def coincide(factors: Ints, level: int) -> bool:
+    """Whether a window loop and an output loop along the same axis of the input both run in space."""
+    wide = factors[level, R] > 1 and factors[level, P] > 1
+    return bool(wide or (factors[level, S] > 1 and factors[level, Q] > 1))
+
+
+@jit
 def linked_words(
     mappings: MappingArrays, row: int, level: int, tensor: int, tile: int, coefficients: Ints, machine: Machine,
     found: Analysis,
@@ -211,22 +231,18 @@ def linked_words(
     """Serve receivers by their neighbours where that saves reads; returns the words a receiver gets so."""
     loops, outer, last = found.loops, found.outer, found.nest[found.box.shape[0], FIRST]
     start = found.nest[level, FIRST]
-    width, height = input_sides(found.box, level, RECEIVER, coefficients)
-    shift_w, shift_h = links.carry_shift(loops, start, 0, 0)
-    extent, shift = (width, shift_w) if shift_w > 0 else (height, shift_h)
-    slides = shift < extent
-    if level > 0 and not links.in_reach(found.factors, level, found.box, coefficients, loops, start, last, slides):
-        return 0.0
     factors, box = found.factors[level], found.box[level, RECEIVER]
     grid = links.make_grid(
         tensor, mappings.spatial[row, level], mappings.spatial_order[row, level], factors,
-        machine.whole[level, FANOUT_X : FANOUT_Y + 1], box, coefficients, found.receivers,
+        machine.whole[level, FANOUT_X], box, coefficients, found.receivers,
     )  # fmt: skip
     used, keys, flow, receivers = found.used, found.keys, found.flow, found.receivers
     if level == 0:
         served, linked = links.operand_links(used, keys, flow, tensor, loops, outer, last, grid, receivers)
-    elif slides:
-        fresh = tile // extent * shift
+    elif links.slides(found.box, level, coefficients, loops, start):
+        width, height = input_sides(found.box, level, RECEIVER, coefficients)
+        extent = width if INPUT_AXIS[loops[start, DIMENSION]] == WIDTH else height
+        fresh = tile // extent * loops[start, SHIFT]
         served, linked = links.new_part_links(
             used, keys, flow, level, fresh, loops, outer, start, last, grid, receivers
         )
@@ -258,17 +274,25 @@ def count_transfers(mappings: MappingArrays, row: int, coefficients: Ints, machi
                 words = delivered_inputs(tile, width, height, loops, outer, inner, last)
             else:
                 words = tile * outer[inner]
-            if fanout == 1:
-                keys[level, tensor, 0, 0], keys[level, tensor, 0, 1], flow[level, tensor, 0] = 1, 1, words
-                used[level, tensor] = 1
-                continue
-            if level == 0 or (tensor == INPUTS and links.links_possible(found.factors, level, loops, start, last)):
+            linking = fanout > 1 and level == 0
+            if fanout > 1 and level > 0 and tensor == INPUTS:
+                linking = links.links_possible(found.factors, level, found.box, coefficients, loops, start, last)
+            if linking:
                 words -= linked_words(mappings, row, level, tensor, tile, coefficients, machine, found)
-            if words > 0:
-                spread_flow(
-                    used, keys, flow, level, tensor, words, fanout, found.factors, found.box, coefficients,
-                    found.receivers,
-                )  # fmt: skip
+            shared = sharers(found.factors, level, tensor)
+            distinct = fanout // shared
+            if tensor == INPUTS and coincide(found.factors, level):
+                if words > 0:
+                    spread_sliding(
+                        used, keys, flow, level, words, shared, distinct, found.factors, found.box, coefficients,
+                        found.receivers,
+                    )  # fmt: skip
+            elif used[level, tensor] == 0:
+                keys[level, tensor, 0, 0], keys[level, tensor, 0, 1] = shared, distinct
+                flow[level, tensor, 0] = words * distinct
+                used[level, tensor] = 1
+            elif words > 0:
+                add_flow(used, keys, flow, level, tensor, shared, distinct, words * distinct)
 
 
 @jit

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from archgym.simulators.dnn.reuse import (
     AT_HEIGHT,
     AT_OWN,
@@ -25,7 +23,9 @@ from archgym.simulators.dnn.reuse import (
     NEXT,
     OWN_AXIS,
     RELEVANT,
+    SHARE,
     SHIFT,
+    SIZES,
     WIDTH,
     Floats,
     Ints,
@@ -39,46 +39,45 @@ from archgym.simulators.jit import jit
 
 
 class Grid(NamedTuple):
-    """The receivers of one level for one tensor: physical columns and rows, how many are used, how many boxes differ,
-    and how far apart boxes can lie along the input's width and height."""
+    """The receivers of one level: physical columns, how many are used, and how far apart boxes can lie along the
+    input's width and height."""
 
     columns: int
-    rows: int
     used: int
-    boxes: int
     reach_w: int
     reach_h: int
 
 
 @jit
 def place_receivers(tensor: int, spatial: Ints, order: Ints, box: Ints, coefficients: Ints, receivers: Ints) -> int:
-    """Write each receiver's place along the input's axes and the number of its box along axes of its own."""
-    total = 1
-    for axis in range(2):
-        for dimension in range(8):
-            total *= spatial[axis, dimension]
+    """Write each receiver's place along the input's axes and the number of its box along axes of its own.
+
+    Receivers are numbered as their loops count, innermost loop fastest, x inside y; returns how many there are.
+    """
     steps = (coefficients[0], coefficients[2], coefficients[1], coefficients[3])
-    for number in range(total):
-        rest, radix = number, 1
-        width, height, own = 0, 0, 0
-        for axis in range(2):
-            for place in range(8):
-                dimension = order[axis, place]
-                factor = spatial[axis, dimension]
-                index, rest = rest % factor, rest // factor
-                if factor == 1 or not RELEVANT[tensor, dimension]:
-                    continue
-                if tensor == INPUTS and INPUT_AXIS[dimension] != OWN_AXIS:
-                    stride = box[dimension] if axis == 0 else box[dimension] * spatial[0, dimension]
-                    moved = index * stride * steps[dimension]
-                    if INPUT_AXIS[dimension] == WIDTH:
-                        width += moved
-                    else:
-                        height += moved
+    total, boxes = 1, 1
+    receivers[AT_WIDTH, 0], receivers[AT_HEIGHT, 0], receivers[AT_OWN, 0] = 0, 0, 0
+    for axis in range(2):
+        for place in range(8):
+            dimension = order[axis, place]
+            factor = spatial[axis, dimension]
+            if factor == 1:
+                continue
+            width, height, own = 0, 0, 0
+            if tensor == INPUTS and INPUT_AXIS[dimension] < OWN_AXIS:
+                stride = box[dimension] if axis == 0 else box[dimension] * spatial[0, dimension]
+                if INPUT_AXIS[dimension] == WIDTH:
+                    width = stride * steps[dimension]
                 else:
-                    own += index * radix
-                    radix *= factor
-        receivers[AT_WIDTH, number], receivers[AT_HEIGHT, number], receivers[AT_OWN, number] = width, height, own
+                    height = stride * steps[dimension]
+            elif RELEVANT[tensor, dimension]:
+                own = boxes
+                boxes *= factor
+            for number in range(total, total * factor):  # each further iteration repeats the ones before, displaced
+                receivers[AT_WIDTH, number] = receivers[AT_WIDTH, number - total] + width
+                receivers[AT_HEIGHT, number] = receivers[AT_HEIGHT, number - total] + height
+                receivers[AT_OWN, number] = receivers[AT_OWN, number - total] + own
+            total *= factor
     return total
 
 
@@ -88,13 +87,15 @@ def number_boxes(total: int, receivers: Ints) -> int:
 
     Row HASH is an open-addressed table of the first receiver with each box, -1 where empty.
     """
-    places = 2 * total
+    places = 2
+    while places < 2 * total:
+        places *= 2
     for place in range(places):
         receivers[HASH, place] = -1
     boxes = 0
     for number in range(total):
         width, height, own = receivers[AT_WIDTH, number], receivers[AT_HEIGHT, number], receivers[AT_OWN, number]
-        place = (width * 7919 + height * 104729 + own * 31) % places
+        place = (width * 7919 + height * 104729 + own * 1299709) & (places - 1)
         while True:
             other = receivers[HASH, place]
             if other < 0:
@@ -106,33 +107,41 @@ def number_boxes(total: int, receivers: Ints) -> int:
             if same and receivers[AT_OWN, other] == own:
                 receivers[BOX, number] = receivers[BOX, other]
                 break
-            place = place + 1 if place + 1 < places else 0
+            place = (place + 1) & (places - 1)
     return boxes
 
 
 @jit
-def is_linked(number: int, grid: Grid, shift_w: int, shift_h: int, receivers: Ints) -> bool:
-    """Whether a west, east, north or south neighbour lies exactly one shift ahead of receiver ``number``."""
-    x, y = number % grid.columns, number // grid.columns
-    for side in range(4):
-        if side == 0 and x > 0:
-            other = number - 1
-        elif side == 1 and x + 1 < grid.columns:
-            other = number + 1
-        elif side == 2 and y > 0:
-            other = number - grid.columns
-        elif side == 3 and y + 1 < grid.rows:
-            other = number + grid.columns
+def mark_pair(one: int, other: int, shift_w: int, shift_h: int, receivers: Ints) -> None:
+    """Link whichever of two neighbours needs what the other, one shift ahead, held before."""
+    if receivers[AT_OWN, one] != receivers[AT_OWN, other]:
+        return
+    ahead_w = receivers[AT_WIDTH, other] - receivers[AT_WIDTH, one]
+    ahead_h = receivers[AT_HEIGHT, other] - receivers[AT_HEIGHT, one]
+    if ahead_w == shift_w and ahead_h == shift_h:
+        receivers[LINKED, one] = 1
+    if ahead_w == -shift_w and ahead_h == -shift_h:
+        receivers[LINKED, other] = 1
+
+
+@jit
+def mark_links(grid: Grid, shift_w: int, shift_h: int, receivers: Ints) -> int:
+    """Mark the receivers of which a west, east, north or south neighbour lies one shift ahead; returns how many."""
+    for number in range(grid.used):
+        receivers[LINKED, number] = 0
+    column = 0
+    for number in range(1, grid.used):
+        column += 1
+        if column == grid.columns:
+            column = 0
         else:
-            continue
-        if (
-            other < grid.used
-            and receivers[AT_OWN, other] == receivers[AT_OWN, number]
-            and receivers[AT_WIDTH, other] - receivers[AT_WIDTH, number] == shift_w
-            and receivers[AT_HEIGHT, other] - receivers[AT_HEIGHT, number] == shift_h
-        ):
-            return True
-    return False
+            mark_pair(number - 1, number, shift_w, shift_h, receivers)
+    for number in range(grid.columns, grid.used):
+        mark_pair(number - grid.columns, number, shift_w, shift_h, receivers)
+    linked = 0
+    for number in range(grid.used):
+        linked += receivers[LINKED, number]
+    return linked
 
 
 @jit
@@ -144,28 +153,27 @@ def try_links(
 
     Returns the words so served and the sum of words over all links.
     """
-    linked = 0
-    for number in range(grid.used):
-        receivers[LINKED, number] = is_linked(number, grid, shift_w, shift_h, receivers)
-        linked += receivers[LINKED, number]
+    linked = mark_links(grid, shift_w, shift_h, receivers)
     if linked == 0 or words == 0:
         return 0.0, 0.0
-    share = np.zeros(grid.boxes, np.int64)
+    boxes = number_boxes(grid.used, receivers)
+    for number in range(boxes):
+        receivers[SHARE, number] = 0
     for number in range(grid.used):
-        if receivers[LINKED, number] == 0:
-            share[receivers[BOX, number]] += 1
+        receivers[SHARE, receivers[BOX, number]] += 1 - receivers[LINKED, number]
     left, largest = 0, 0
-    for number in range(grid.boxes):
-        left += 1 if share[number] > 0 else 0
-        largest = max(largest, share[number])
-    if left == grid.boxes:
+    for number in range(boxes):
+        left += 1 if receivers[SHARE, number] > 0 else 0
+        largest = max(largest, receivers[SHARE, number])
+    if left == boxes:
         return 0.0, 0.0
-    sizes = np.zeros(largest + 1, np.int64)
-    for number in range(grid.boxes):
-        sizes[share[number]] += 1
+    for size in range(largest + 1):
+        receivers[SIZES, size] = 0
+    for number in range(boxes):
+        receivers[SIZES, receivers[SHARE, number]] += 1
     for size in range(1, largest + 1):
-        if sizes[size] > 0:
-            add_flow(used, keys, flow, level, tensor, size, sizes[size], words * sizes[size])
+        if receivers[SIZES, size] > 0:
+            add_flow(used, keys, flow, level, tensor, size, receivers[SIZES, size], words * receivers[SIZES, size])
     return words, words * linked
 
 
@@ -179,17 +187,15 @@ def receivers_reach(factors: Ints, box: Ints, coefficients: Ints) -> tuple[int, 
 
 @jit
 def make_grid(
-    tensor: int, spatial: Ints, order: Ints, factors: Ints, fanout: Ints, box: Ints, coefficients: Ints, receivers: Ints
+    tensor: int, spatial: Ints, order: Ints, factors: Ints, fanout: int, box: Ints, coefficients: Ints, receivers: Ints
 ) -> Grid:
-    """Number the receivers and their boxes. ``fanout`` (2,) is the physical fan-out along x and y."""
-    columns, rows = 1, 1
+    """Place the receivers. ``fanout`` is the physical fan-out along x."""
+    columns = 1
     for dimension in range(8):
         columns *= spatial[0, dimension]
-        rows *= spatial[1, dimension]
     total = place_receivers(tensor, spatial, order, box, coefficients, receivers)
     reach_w, reach_h = receivers_reach(factors, box, coefficients)
-    boxes = number_boxes(total, receivers)
-    return Grid(max(fanout[0], columns), max(fanout[1], rows), total, boxes, reach_w, reach_h)
+    return Grid(max(fanout, columns), total, reach_w, reach_h)
 
 
 @jit
@@ -202,29 +208,32 @@ def carry_shift(loops: Ints, number: int, back_w: int, back_h: int) -> tuple[int
 
 
 @jit
-def links_possible(factors: Ints, level: int, loops: Ints, start: int, last: int) -> bool:
-    """Whether neighbours could hold each other's input boxes: the innermost loop must move them along a window axis.
-
-    Other loops either leave the box (so that the step before brought nothing) or move it out of reach.
-    """
-    if start == last or INPUT_AXIS[loops[start, DIMENSION]] > HEIGHT:
-        return False
-    return bool(factors[level, R] * factors[level, S] * factors[level, P] * factors[level, Q] > 1)
+def slides(box: Ints, level: int, coefficients: Ints, loops: Ints, start: int) -> bool:
+    """Whether loop ``start`` moves a receiver's input box, ``box[level, 0]``, by less than the box is long."""
+    shift = loops[start, SHIFT]
+    if INPUT_AXIS[loops[start, DIMENSION]] == WIDTH:
+        return bool(shift <= (box[level, 0, R] - 1) * coefficients[0] + (box[level, 0, P] - 1) * coefficients[1])
+    return bool(shift <= (box[level, 0, S] - 1) * coefficients[2] + (box[level, 0, Q] - 1) * coefficients[3])
 
 
 @jit
-def in_reach(
-    factors: Ints, level: int, box: Ints, coefficients: Ints, loops: Ints, start: int, last: int, slides: bool
+def links_possible(
+    factors: Ints, level: int, box: Ints, coefficients: Ints, loops: Ints, start: int, last: int
 ) -> bool:
     """Whether some shift of the input's box is as short as the way between two receivers' boxes.
 
-    If the innermost loop ``slides`` the box over itself, it must be that loop's shift.
+    The innermost loop must move the box along a window axis: others either leave it (so that the step before brought
+    nothing) or move it out of reach. If it slides the box over itself, its own shift must be in reach.
     """
+    if start == last or INPUT_AXIS[loops[start, DIMENSION]] > HEIGHT:
+        return False
+    if factors[level, R] * factors[level, S] * factors[level, P] * factors[level, Q] == 1:
+        return False
     reach_w, reach_h = receivers_reach(factors[level], box[level, 0], coefficients)
     back_w, back_h = carry_shift(loops, start, 0, 0)
     if back_w <= reach_w and back_h <= reach_h:
         return True
-    if slides:
+    if slides(box, level, coefficients, loops, start):
         return False
     for number in range(start + 1, last):
         if INPUT_AXIS[loops[number, DIMENSION]] == OWN_AXIS:

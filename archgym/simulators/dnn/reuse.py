@@ -32,7 +32,7 @@ INPUT_AXIS = np.array([WIDTH, HEIGHT, WIDTH, HEIGHT, OWN_AXIS, NO_AXIS, OWN_AXIS
 # the input, and for each tensor the first loop from here outwards that moves its box.
 DIMENSION, BOUND, SHIFT, NEXT = range(4)
 # Rows of the scratch about receivers.
-AT_WIDTH, AT_HEIGHT, AT_OWN, BOX, LINKED, ALONG_WIDTH, ALONG_HEIGHT, HASH = range(8)
+AT_WIDTH, AT_HEIGHT, AT_OWN, BOX, LINKED, SHARE, SIZES, HASH, ALONG_WIDTH, ALONG_HEIGHT = range(10)
 
 
 @jit
@@ -121,7 +121,12 @@ def spread_sliding(
     used: Ints, keys: Ints, flow: Floats, level: int, words: float, shared: int, distinct: int, factors: Ints, box: Ints,
     coefficients: Ints, receivers: Ints,
 ) -> None:  # fmt: skip
-    """As `spread_flow`, where receivers' input boxes coincide along a window axis (R with P, or S with Q, in space)."""
+    """Charge ``words`` of inputs a receiver to a level whose receivers' boxes coincide along a window axis.
+
+    That happens where R and P, or S and Q, run in space together. ``shared`` receivers have the same box for other
+    reasons, ``distinct`` is the number of places; ``box[level, 0]`` holds a receiver's loop extents. Boxes that overlap
+    only in part (halos) are not shared.
+    """
     wide, high = factors[level, R] * factors[level, P], factors[level, S] * factors[level, Q]
     others = distinct // (wide * high)
     top_w, top_h = 1, 1
@@ -140,28 +145,3 @@ def spread_sliding(
         groups *= others
         if groups > 0:
             add_flow(used, keys, flow, level, INPUTS, shared * size, groups, words * groups)
-
-
-@jit
-def spread_flow(
-    used: Ints, keys: Ints, flow: Floats, level: int, tensor: int, words: float, fanout: int, factors: Ints, box: Ints,
-    coefficients: Ints, receivers: Ints,
-) -> None:  # fmt: skip
-    """Charge ``words`` a receiver to a level: each distinct box once, however many of ``fanout`` receivers share it.
-
-    ``factors`` (n, 8) is the fan-out by dimension, ``box[level, 0]`` a receiver's loop extents. Boxes that overlap
-    only in part (halos) are not shared.
-    """
-    if tensor == WEIGHTS:
-        shared = factors[level, P] * factors[level, Q] * factors[level, N]
-    elif tensor == INPUTS:
-        shared = factors[level, K]
-    else:
-        shared = factors[level, R] * factors[level, S] * factors[level, C]
-    distinct = fanout // shared
-    slides_w = factors[level, R] > 1 and factors[level, P] > 1
-    slides_h = factors[level, S] > 1 and factors[level, Q] > 1
-    if tensor == INPUTS and (slides_w or slides_h):
-        spread_sliding(used, keys, flow, level, words, shared, distinct, factors, box, coefficients, receivers)
-    else:
-        add_flow(used, keys, flow, level, tensor, shared, distinct, words * distinct)

@@ -1,0 +1,430 @@
+"""Looking for the best mapping: simulated annealing over prime factors, loop orders and bypasses, from several starts.
+
+Starts differ in how they spread the work over the array; after each round only the better half goes on, colder. All
+kernels, deterministic for a seed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archgym.simulators.dnn.architecture import Machine
+from archgym.simulators.dnn.evaluation import (
+    CYCLES,
+    ENERGY,
+    FITS,
+    Analysis,
+    evaluate_mapping,
+    fits,
+    measure,
+)
+from archgym.simulators.dnn.mapping import MappingArrays
+from archgym.simulators.dnn.reuse import RELEVANT, Floats, Ints
+from archgym.simulators.jit import jit
+
+EDP, BY_ENERGY, BY_LATENCY = range(3)
+INFEASIBLE = 1e200
+# Kinds of entries in the list that takes back a proposal.
+FACTOR, ORDER, KEEP = range(3)
+TEMPORAL = 0
+
+
+class Choices(NamedTuple):
+    """What may be changed; see `constraints.Freedom`."""
+
+    slots: Ints  # (slots, 2): level and kind (temporal, x, y) in which some dimension may have a factor
+    dimensions: Ints  # dimensions whose bound is above 1
+    primes: Ints  # (8, room): distinct prime factors of each bound
+    prime_count: Ints  # (8,)
+    limit: Ints  # (levels, 3, 8)
+    movable: NDArray[np.bool_]  # (levels, 3, 8): factor not fixed
+    free_keep: Ints  # (entries, 2): level and tensor
+    first_place: Ints  # (levels,): first temporal place that may be reordered; 7 or more: none
+
+
+@jit
+def draw(state: NDArray[np.uint64]) -> int:
+    """Next number of a 64-bit xorshift generator, as 53 bits."""
+    x = state[0]
+    x ^= x << np.uint64(13)
+    x ^= x >> np.uint64(7)
+    x ^= x << np.uint64(17)
+    state[0] = x
+    return int(x >> np.uint64(11))
+
+
+@jit
+def below(state: NDArray[np.uint64], count: int) -> int:
+    """A number in 0..count-1 (for counts far below 2^53)."""
+    return int(draw(state) / 9007199254740992.0 * count)
+
+
+@jit
+def unit(state: NDArray[np.uint64]) -> float:
+    """A number in [0, 1)."""
+    return draw(state) / 9007199254740992.0
+
+
+@jit
+def factor_at(pool: MappingArrays, row: int, level: int, kind: int, dimension: int) -> int:
+    """A factor of a mapping."""
+    if kind == TEMPORAL:
+        return int(pool.temporal[row, level, dimension])
+    return int(pool.spatial[row, level, kind - 1, dimension])
+
+
+@jit
+def set_factor(pool: MappingArrays, row: int, level: int, kind: int, dimension: int, value: int) -> None:
+    """Change a factor of a mapping."""
+    if kind == TEMPORAL:
+        pool.temporal[row, level, dimension] = value
+    else:
+        pool.spatial[row, level, kind - 1, dimension] = value
+
+
+@jit
+def copy_mapping(pool: MappingArrays, source: int, target: int) -> None:
+    """Copy one row of a pool onto another."""
+    for level in range(pool.temporal.shape[1]):
+        for dimension in range(8):
+            pool.temporal[target, level, dimension] = pool.temporal[source, level, dimension]
+            pool.order[target, level, dimension] = pool.order[source, level, dimension]
+            for axis in range(2):
+                pool.spatial[target, level, axis, dimension] = pool.spatial[source, level, axis, dimension]
+        for tensor in range(3):
+            pool.keep[target, level, tensor] = pool.keep[source, level, tensor]
+
+
+@jit
+def note(undo: Ints, count: int, kind: int, a: int, b: int, c: int, value: int) -> int:
+    """Remember how to take back a change; returns the new length of the list."""
+    undo[count, 0], undo[count, 1], undo[count, 2], undo[count, 3], undo[count, 4] = kind, a, b, c, value
+    return count + 1
+
+
+@jit
+def move_place(pool: MappingArrays, row: int, level: int, source: int, target: int) -> None:
+    """Move the loop at one place of a level's order to another."""
+    dimension = pool.order[row, level, source]
+    step = 1 if target > source else -1
+    place = source
+    while place != target:
+        pool.order[row, level, place] = pool.order[row, level, place + step]
+        place += step
+    pool.order[row, level, target] = dimension
+
+
+@jit
+def take_back(pool: MappingArrays, row: int, undo: Ints, count: int) -> None:
+    """Undo a proposal, last change first."""
+    for entry in range(count - 1, -1, -1):
+        a, b, c, value = undo[entry, 1], undo[entry, 2], undo[entry, 3], undo[entry, 4]
+        if undo[entry, 0] == FACTOR:
+            set_factor(pool, row, a, b, c, value)
+        elif undo[entry, 0] == ORDER:
+            move_place(pool, row, a, c, b)
+        else:
+            pool.keep[row, a, b] = not pool.keep[row, a, b]
+
+
+@jit
+def shift_factor(
+    pool: MappingArrays, row: int, choices: Choices, state: NDArray[np.uint64], undo: Ints, count: int, source: int,
+    target: int,
+) -> int:  # fmt: skip
+    """Move a random prime factor of a random dimension from slot ``source`` to ``target`` (negative: any)."""
+    slots, dimensions = choices.slots.shape[0], choices.dimensions.shape[0]
+    for _ in range(24 if slots > 1 else 0):
+        dimension = choices.dimensions[below(state, dimensions)]
+        start = source if source >= 0 else below(state, slots)
+        level, kind = choices.slots[start, 0], choices.slots[start, 1]
+        factor = factor_at(pool, row, level, kind, dimension)
+        if factor == 1 or not choices.movable[level, kind, dimension]:
+            continue
+        end = target if target >= 0 else below(state, slots)
+        other, other_kind = choices.slots[end, 0], choices.slots[end, 1]
+        prime = choices.primes[dimension, below(state, choices.prime_count[dimension])]
+        if start == end or factor % prime != 0 or not choices.movable[other, other_kind, dimension]:
+            continue
+        there = factor_at(pool, row, other, other_kind, dimension)
+        if there * prime > choices.limit[other, other_kind, dimension]:
+            continue
+        count = note(undo, count, FACTOR, level, kind, dimension, factor)
+        count = note(undo, count, FACTOR, other, other_kind, dimension, there)
+        set_factor(pool, row, level, kind, dimension, factor // prime)
+        set_factor(pool, row, other, other_kind, dimension, there * prime)
+        return count
+    return count
+
+
+@jit
+def reorder(pool: MappingArrays, row: int, choices: Choices, state: NDArray[np.uint64], undo: Ints, count: int) -> int:
+    """Move a loop that runs more than once to another place of its level's order."""
+    for _ in range(12):
+        level = below(state, pool.temporal.shape[1])
+        first = choices.first_place[level]
+        if first >= 7:
+            continue
+        source, target = first + below(state, 8 - first), first + below(state, 8 - first)
+        if source == target or pool.temporal[row, level, pool.order[row, level, source]] == 1:
+            continue
+        move_place(pool, row, level, source, target)
+        return note(undo, count, ORDER, level, source, target, 0)
+    return count
+
+
+@jit
+def flip_keep(pool: MappingArrays, row: int, choices: Choices, state: NDArray[np.uint64], undo: Ints, count: int) -> int:
+    """Keep a tensor where it was bypassed, or the reverse."""
+    entry = below(state, len(choices.free_keep))
+    level, tensor = choices.free_keep[entry, 0], choices.free_keep[entry, 1]
+    kept = 0
+    for other in range(pool.keep.shape[1]):
+        kept += pool.keep[row, other, tensor]
+    if pool.keep[row, level, tensor] and kept == 1:
+        return count
+    pool.keep[row, level, tensor] = not pool.keep[row, level, tensor]
+    return note(undo, count, KEEP, level, tensor, 0, 0)
+
+
+@jit
+def propose(pool: MappingArrays, row: int, choices: Choices, state: NDArray[np.uint64], undo: Ints) -> int:
+    """Change a mapping in place by a random step; returns the length of the list that takes it back."""
+    pick = unit(state)
+    if pick < 0.45:
+        return shift_factor(pool, row, choices, state, undo, 0, -1, -1)
+    if pick < 0.68:  # two slots trade factors
+        one, two = below(state, choices.slots.shape[0]), below(state, choices.slots.shape[0])
+        count = shift_factor(pool, row, choices, state, undo, 0, one, two)
+        return shift_factor(pool, row, choices, state, undo, count, two, one)
+    if pick < 0.76:
+        count = shift_factor(pool, row, choices, state, undo, 0, -1, -1)
+        return reorder(pool, row, choices, state, undo, count)
+    if pick < 0.92 or len(choices.free_keep) == 0:
+        return reorder(pool, row, choices, state, undo, 0)
+    count = flip_keep(pool, row, choices, state, undo, 0)
+    if pick < 0.96:
+        return count
+    return shift_factor(pool, row, choices, state, undo, count, -1, -1)
+
+
+@jit
+def value_of(
+    pool: MappingArrays, row: int, coefficients: Ints, machine: Machine, found: Analysis, objective: int
+) -> float:
+    """Logarithm of the objective; above any feasible one, and smaller the less is amiss, where it cannot run."""
+    if evaluate_mapping(pool, row, coefficients, machine, found):
+        cycles, energy = found.totals[CYCLES], max(found.totals[ENERGY], 1e-30)
+        if objective == EDP:
+            return math.log(cycles) + math.log(energy)
+        # The other quantity decides only between equals.
+        if objective == BY_ENERGY:
+            return math.log(energy) + 1e-6 * math.log(cycles)
+        return math.log(cycles) + 1e-6 * math.log(energy)
+    if found.status[0] == FITS:
+        return 3.0 * INFEASIBLE
+    missing = abs(math.log((found.status[2] + 1.0) / (found.status[3] + 1.0)))
+    place = found.status[1] - missing / (1.0 + missing)
+    return float(INFEASIBLE * (2.0 - place / (1.0 + pool.temporal.shape[1])))
+
+
+@jit
+def anneal(
+    pool: MappingArrays, row: int, best_row: int, values: Floats, steps: int, hot: float, cold: float, choices: Choices,
+    coefficients: Ints, machine: Machine, found: Analysis, objective: int, state: NDArray[np.uint64], undo: Ints,
+) -> None:  # fmt: skip
+    """``steps`` evaluations of simulated annealing on one row; ``values`` holds the logarithms of row and best row."""
+    current, best = values[row], values[best_row]
+    temperature, cooling = hot, (cold / hot) ** (1.0 / max(1, steps))
+    for _ in range(steps):
+        temperature *= cooling
+        count = propose(pool, row, choices, state, undo)
+        if count == 0:
+            continue
+        allowed = current - temperature * math.log(unit(state) + 1e-12)
+        value = value_of(pool, row, coefficients, machine, found, objective)
+        if value > allowed:
+            take_back(pool, row, undo, count)
+            continue
+        current = value
+        if value < best:
+            best = value
+            copy_mapping(pool, row, best_row)
+    values[row], values[best_row] = current, best
+
+
+@jit
+def spread(
+    pool: MappingArrays, row: int, choices: Choices, fanout: Ints, home: Ints, state: NDArray[np.uint64], greedy: float
+) -> None:
+    """Fill the array at random: take factors from each dimension's home slot into the spatial slots.
+
+    ``fanout`` (levels, 2) is the physical fan-out, ``home`` (8,) the level whose temporal loops hold what is left.
+    """
+    for _ in range(3 * len(choices.slots)):
+        slot = below(state, len(choices.slots))
+        level, kind = choices.slots[slot, 0], choices.slots[slot, 1]
+        if kind == TEMPORAL:
+            continue
+        room = fanout[level, kind - 1]
+        for dimension in range(8):
+            room //= factor_at(pool, row, level, kind, dimension)
+        for _ in range(2 * len(choices.dimensions)):
+            dimension = choices.dimensions[below(state, len(choices.dimensions))]
+            here = home[dimension]
+            if not choices.movable[level, kind, dimension] or not choices.movable[here, TEMPORAL, dimension]:
+                continue
+            most = min(room, choices.limit[level, kind, dimension] // factor_at(pool, row, level, kind, dimension))
+            left = pool.temporal[row, here, dimension]
+            chosen = 1
+            for divisor in range(2, min(most, left) + 1):
+                if left % divisor == 0 and (chosen == 1 or unit(state) < greedy):
+                    chosen = divisor
+            set_factor(pool, row, level, kind, dimension, chosen * factor_at(pool, row, level, kind, dimension))
+            pool.temporal[row, here, dimension] = left // chosen
+            room //= chosen
+
+
+@jit
+def fill_memories(
+    pool: MappingArrays, row: int, choices: Choices, home: Ints, coefficients: Ints, machine: Machine, found: Analysis,
+    state: NDArray[np.uint64],
+) -> None:  # fmt: skip
+    """Move loops inwards at random as long as their tiles fit, starting from the innermost level."""
+    for slot in range(len(choices.slots)):
+        level, kind = choices.slots[slot, 0], choices.slots[slot, 1]
+        if kind != TEMPORAL:
+            continue
+        misfits = 0
+        for _ in range(4 + below(state, 20)):
+            if misfits == 4:
+                break
+            dimension = choices.dimensions[below(state, len(choices.dimensions))]
+            here = home[dimension]
+            if here <= level or not choices.movable[level, TEMPORAL, dimension]:
+                continue
+            prime = choices.primes[dimension, below(state, choices.prime_count[dimension])]
+            left, there = pool.temporal[row, here, dimension], pool.temporal[row, level, dimension]
+            if not choices.movable[here, TEMPORAL, dimension] or left % prime:
+                continue
+            if there * prime > choices.limit[level, TEMPORAL, dimension]:
+                continue
+            pool.temporal[row, here, dimension], pool.temporal[row, level, dimension] = left // prime, there * prime
+            measure(pool, row, coefficients, found)
+            if not fits(pool, row, machine, found):
+                pool.temporal[row, here, dimension], pool.temporal[row, level, dimension] = left, there
+                misfits += 1
+
+
+@jit
+def stationary_order(
+    pool: MappingArrays, row: int, level: int, first: int, tensor: int, state: NDArray[np.uint64]
+) -> None:
+    """Shuffle a level's free places so that the loops which leave ``tensor`` where it is come innermost."""
+    for place in range(first, 7):
+        move_place(pool, row, level, place, place + below(state, 8 - place))
+    inner = first
+    for place in range(first, 8):
+        if not RELEVANT[tensor, pool.order[row, level, place]]:
+            move_place(pool, row, level, place, inner)
+            inner += 1
+
+
+@jit
+def random_start(
+    pool: MappingArrays, row: int, pattern: int, choices: Choices, fanout: Ints, home: Ints, coefficients: Ints,
+    machine: Machine, found: Analysis, state: NDArray[np.uint64],
+) -> None:  # fmt: skip
+    """Overwrite a row by a random mapping grown from row 0; bits of ``pattern`` say which free tensors are kept."""
+    copy_mapping(pool, 0, row)
+    for entry in range(choices.free_keep.shape[0]):
+        level, tensor = choices.free_keep[entry, 0], choices.free_keep[entry, 1]
+        pool.keep[row, level, tensor] = (pattern >> min(entry, 60)) & 1 == 0 if entry < 60 else True
+    spread(pool, row, choices, fanout, home, state, 0.5 + 0.5 * unit(state))
+    for level in range(pool.temporal.shape[1]):
+        stationary_order(pool, row, level, choices.first_place[level], below(state, 3), state)
+    fill_memories(pool, row, choices, home, coefficients, machine, found, state)
+
+
+@jit
+def begin(
+    pool: MappingArrays, values: Floats, starts: int, tries: int, choices: Choices, fanout: Ints, home: Ints,
+    coefficients: Ints, machine: Machine, found: Analysis, objective: int, state: NDArray[np.uint64],
+) -> None:  # fmt: skip
+    """Fill rows 1..starts, each with the best of ``tries`` random mappings that bypass alike; the last row is scratch.
+
+    The patterns of bypassing are spread evenly over the starts.
+    """
+    scratch = pool.temporal.shape[0] - 1
+    patterns = 1 << min(choices.free_keep.shape[0], 40)
+    offset = below(state, patterns)
+    stride = 2 * (patterns * 5 // 16) + 1  # odd, so that a power of two of starts meets that many patterns
+    for start in range(starts):
+        pattern = (offset + start * stride) % patterns
+        for number in range(tries):
+            if start == 0 and number == 0:
+                copy_mapping(pool, 0, scratch)
+            else:
+                random_start(
+                    pool, scratch, pattern, choices, fanout, home, coefficients, machine, found, state
+                )
+            value = value_of(pool, scratch, coefficients, machine, found, objective)
+            if number == 0 or value < values[1 + start]:
+                values[1 + start] = value
+                copy_mapping(pool, scratch, 1 + start)
+        copy_mapping(pool, 1 + start, 1 + starts + start)
+        values[1 + starts + start] = values[1 + start]
+
+
+@jit
+def rank_rows(pool: MappingArrays, values: Floats, starts: int, alive: int) -> None:
+    """Sort the first ``alive`` starts by the best value each has seen (row 0 of the pool is scratch)."""
+    for row in range(1, alive):
+        place = row
+        while place > 0 and values[1 + starts + place] < values[starts + place]:
+            for first in (1, 1 + starts):
+                copy_mapping(pool, first + place, 0)
+                copy_mapping(pool, first + place - 1, first + place)
+                copy_mapping(pool, 0, first + place - 1)
+                values[first + place], values[first + place - 1] = values[first + place - 1], values[first + place]
+            place -= 1
+
+
+@jit
+def search(
+    pool: MappingArrays, budget: int, starts: int, tries: int, hot: float, cold: float, choices: Choices, fanout: Ints,
+    home: Ints, coefficients: Ints, machine: Machine, found: Analysis, objective: int,
+    state: NDArray[np.uint64],
+) -> float:  # fmt: skip
+    """Spend ``budget`` evaluations; the best mapping found ends in row 0, the logarithm of its objective is returned.
+
+    ``pool`` has ``2 * starts + 2`` rows: the plain start, where each start stands, the best each has seen, scratch.
+    Rounds get equal shares of the budget; after each the better half of the starts go on, from the best they saw.
+    """
+    undo = np.zeros((16, 5), np.int64)
+    values = np.zeros(2 * starts + 2)
+    begin(pool, values, starts, tries, choices, fanout, home, coefficients, machine, found, objective, state)
+    rounds, survivors = 1, starts
+    while survivors > 1:
+        survivors = (survivors + 1) // 2
+        rounds += 1
+    alive, left = starts, max(0, budget - starts * tries)
+    for number in range(rounds):
+        share = left // (rounds - number)
+        left -= share
+        for row in range(alive):
+            steps = share // alive + (1 if row < share % alive else 0)
+            copy_mapping(pool, 1 + starts + row, 1 + row)
+            values[1 + row] = values[1 + starts + row]
+            anneal(
+                pool, 1 + row, 1 + starts + row, values, steps, max(cold, hot * 0.5**number), cold, choices, coefficients,
+                machine, found, objective, state, undo,
+            )  # fmt: skip
+        rank_rows(pool, values, starts, alive)
+        alive = (alive + 1) // 2
+    copy_mapping(pool, 1 + starts, 0)
+    return float(values[1 + starts])

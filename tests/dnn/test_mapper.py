@@ -1,0 +1,198 @@
+"""The mapper: better than timeloop-mapper's answers, next to the exhaustive optimum, obedient, deterministic."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from archgym.errors import ConfigError, UnknownNameError
+from archgym.simulators.dnn.architecture import Architecture, Arithmetic, StorageLevel
+from archgym.simulators.dnn.constraints import read_freedom, satisfies
+from archgym.simulators.dnn.layer import DIMENSIONS, Layer, depthwise, gemm
+from archgym.simulators.dnn.mapper import find_mapping, map_network
+from archgym.simulators.dnn.mapping import MappingArrays, pack
+from archgym.simulators.dnn.model import evaluate, evaluate_batch
+
+QUALITY = json.loads(
+    gzip.decompress((Path(__file__).parents[1] / "golden" / "dnn" / "mapper_quality.json.gz").read_bytes())
+)
+
+
+@pytest.mark.parametrize("row", QUALITY["results"], ids=lambda row: f"{row['arch']}-{row['layer']}")
+def test_beats_timeloop_mapper(row):
+    """Same architecture, constraints and objective; 20,000 evaluations take a hundredth of its CPU time or less."""
+    architecture = Architecture.from_json(QUALITY["architectures"][row["arch"]], row["arch"])
+    layer, rules = Layer.from_json(row["shape"], row["layer"]), QUALITY["constraints"][row["arch"]]
+    reference = float(row["energy_fJ_per_compute"]) / 1e3 * layer.macs * row["cycles"]
+    for seed in range(3):
+        found = find_mapping(architecture, layer, rules, seed=seed)
+        assert found.cost.energy_pJ * found.cost.cycles < 0.9 * reference
+        assert satisfies(pack([found.mapping]), 0, read_freedom(architecture, layer, rules))
+        assert evaluate(architecture, layer, found.mapping) == found.cost
+
+
+def small_architecture(words=12, fanout=(2, 2), energies=(1.0, 4.0, 50.0)):
+    register, buffer, memory = energies
+    return Architecture(
+        "small",
+        Arithmetic(mesh_x=fanout[0], mesh_y=fanout[1]),
+        (
+            StorageLevel("RF", words, *fanout, read_bandwidth=2, write_bandwidth=2,
+                         read_pJ=register, fill_pJ=register, update_pJ=register),
+            StorageLevel("GLB", 60, read_bandwidth=6, write_bandwidth=4, read_pJ=buffer, fill_pJ=buffer, update_pJ=buffer),
+            StorageLevel("DRAM", None, read_bandwidth=2, write_bandwidth=2, technology="DRAM",
+                         read_pJ=memory, fill_pJ=memory, update_pJ=memory),
+        ),
+    )  # fmt: skip
+
+
+def splits(bound, places):
+    """Every way to write ``bound`` as an ordered product of ``places`` factors."""
+    if places == 1:
+        yield (bound,)
+        return
+    for factor in range(1, bound + 1):
+        if bound % factor == 0:
+            for rest in splits(bound // factor, places - 1):
+                yield (factor, *rest)
+
+
+def orders_of(factors):
+    """Every order of the dimensions whose factor is above 1, the others behind."""
+    for order in itertools.permutations([d for d, factor in enumerate(factors) if factor > 1]):
+        yield (*order, *(d for d in range(len(factors)) if d not in order))
+
+
+def every_mapping(layer, keeps):
+    """All mappings onto `small_architecture` that differ: factors in T0, T1, x1, y1, T2, loop orders, keep masks."""
+    temporal, order, spatial, keep = [], [], [], []
+    for chosen in itertools.product(*[list(splits(bound, 5)) for bound in layer.bounds]):
+        inner, middle, along_x, along_y, outer = zip(*chosen, strict=True)
+        if np.prod(along_x) > 2 or np.prod(along_y) > 2:
+            continue
+        for orders in itertools.product(orders_of(inner), orders_of(middle), orders_of(outer)):
+            for mask in keeps:
+                temporal.append((inner, middle, outer))
+                order.append(orders)
+                spatial.append((along_x, along_y))
+                keep.append(mask)
+    rows, width = len(temporal), len(DIMENSIONS)
+    fan = np.ones((rows, 3, 2, width), np.int64)
+    fan[:, 1] = spatial
+    identity = np.broadcast_to(np.arange(width), fan.shape).copy()
+    return MappingArrays(np.array(temporal), np.array(order), fan, identity, np.array(keep))
+
+
+ALL_KEPT = np.ones((3, 3), bool)
+SMALL = {
+    "gemm": gemm(4, 6, 2),
+    "convolution": Layer.from_json({"R": 3, "P": 4, "K": 2, "C": 2}),
+    "strided": Layer.from_json({"R": 3, "P": 4, "S": 2, "Wstride": 2}),
+    "depthwise": depthwise((4, 1), 4, (3, 1)),
+}
+
+
+@pytest.mark.parametrize("objective", ["edp", "energy", "latency"])
+@pytest.mark.parametrize("name", SMALL)
+def test_reaches_the_exhaustive_optimum_on_small_layers(name, objective):
+    layer, architecture = SMALL[name], small_architecture()
+    without_inputs, without_outputs = ALL_KEPT.copy(), ALL_KEPT.copy()
+    without_inputs[0, 1] = without_outputs[0, 2] = False
+    batch = evaluate_batch(architecture, layer, every_mapping(layer, [ALL_KEPT, without_inputs, without_outputs]))
+    score = {"edp": batch.energy_pJ * batch.cycles, "energy": batch.energy_pJ, "latency": batch.cycles}[objective]
+    optimum = np.nanmin(score)
+    rules = [{"target": "GLB", "type": "datatype", "keep": ["Weights", "Inputs", "Outputs"]}]
+    found = [find_mapping(architecture, layer, rules, objective, 6000, seed).cost for seed in range(3)]
+    for cost in found:
+        reached = {"edp": cost.energy_pJ * cost.cycles, "energy": cost.energy_pJ, "latency": cost.cycles}[objective]
+        assert reached <= 1.005 * optimum
+
+
+def test_equal_seeds_give_equal_mappings_and_more_budget_is_no_worse():
+    layer, architecture = Layer.from_json({"R": 3, "S": 3, "P": 14, "Q": 14, "C": 32, "K": 64}), small_architecture()
+    one, two = (find_mapping(architecture, layer, budget=1500, seed=7) for _ in range(2))
+    assert one == two
+    small = min(find_mapping(architecture, layer, budget=300, seed=s).cost.energy_pJ for s in range(3))
+    large = max(find_mapping(architecture, layer, objective="energy", budget=30000, seed=s).cost.energy_pJ for s in range(3))
+    assert large <= small
+
+
+def test_objectives_are_what_is_minimised():
+    layer, architecture = gemm(64, 48, 32), small_architecture()
+    fast = find_mapping(architecture, layer, objective="latency").cost
+    frugal = find_mapping(architecture, layer, objective="energy").cost
+    both = find_mapping(architecture, layer, objective="edp").cost
+    assert fast.cycles <= both.cycles
+    assert frugal.energy_pJ <= both.energy_pJ
+    assert both.energy_pJ * both.cycles <= min(c.energy_pJ * c.cycles for c in (fast, frugal))
+
+
+def test_network_is_mapped_the_same_on_any_number_of_threads():
+    layers = [gemm(16, 8, 4), gemm(8, 8, 8), gemm(16, 8, 4)]
+    one = map_network(small_architecture(), layers, budget=400, threads=1)
+    two = map_network(small_architecture(), layers, budget=400, threads=2)
+    assert one == two
+    assert one[0] == one[2]
+
+
+def test_where_nothing_fits_the_result_is_infeasible_and_says_why():
+    rules = [{"target": "RF", "type": "datatype", "keep": ["Weights", "Inputs", "Outputs"]}]
+    found = find_mapping(small_architecture(words=2), gemm(4, 4, 4), rules, budget=500)
+    assert not found.cost.feasible
+    assert found.cost.reason.startswith("RF: tile of 3 words")
+
+
+def test_constraints_are_read_and_kept():
+    layer, architecture = gemm(8, 12, 16), small_architecture()
+    rules = [
+        {"target": "GLB", "type": "spatial", "factors": "K=1", "permutation": "PC", "split": 1},
+        {"target": "RF", "type": "temporal", "factors": "C=4 P<=2", "permutation": "CP"},
+        {"target": "RF", "type": "datatype", "keep": ["Outputs"], "bypass": ["Inputs"]},
+        {"target": "DRAM", "type": "temporal", "factors": "K=1"},
+    ]
+    freedom = read_freedom(architecture, layer, rules)
+    for seed in range(4):
+        found = find_mapping(architecture, layer, rules, budget=800, seed=seed)
+        assert satisfies(pack([found.mapping]), 0, freedom)
+        inner, glb, outer = found.mapping.blocks
+        assert dict(inner.temporal)["C"] == 4
+        assert dict(inner.temporal).get("P", 1) <= 2
+        assert next(d for d, _ in inner.temporal) == "C"
+        assert "Outputs" in inner.keep
+        assert "Inputs" not in inner.keep
+        assert {d for d, _ in glb.x} <= {"P"}
+        assert {d for d, _ in glb.y} <= {"C"}
+        assert "K" not in dict(outer.temporal)
+
+
+@pytest.mark.parametrize(
+    ("rule", "error", "part"),
+    [
+        ({"target": "L2", "type": "temporal"}, UnknownNameError, "'L2'"),
+        ({"target": "RF", "type": "temporale"}, UnknownNameError, "'temporale'"),
+        ({"target": "RF", "type": "temporal", "factors": "Z=1"}, UnknownNameError, "'Z'"),
+        ({"target": "RF", "type": "temporal", "factors": "C~1"}, ConfigError, "C~1"),
+        ({"target": "RF", "type": "temporal", "factors": "C=5"}, ConfigError, "does not divide 16"),
+        ({"target": "RF", "type": "temporal", "permutation": "CC"}, ConfigError, "twice"),
+        ({"target": "GLB", "type": "spatial", "split": 9}, ConfigError, "split = 9"),
+        ({"target": "RF", "type": "datatype", "keep": ["Input"]}, UnknownNameError, "Inputs"),
+    ],
+)
+def test_wrong_constraints_are_refused(rule, error, part):
+    with pytest.raises(error) as caught:
+        find_mapping(small_architecture(), gemm(8, 12, 16), [rule], budget=10)
+    assert part in str(caught.value)
+
+
+def test_wrong_settings_are_refused():
+    with pytest.raises(ConfigError, match="budget = 0"):
+        find_mapping(small_architecture(), gemm(2, 2, 2), budget=0)
+    with pytest.raises(UnknownNameError, match="did you mean 'energy'"):
+        find_mapping(small_architecture(), gemm(2, 2, 2), objective="enrgy")
+    one_word = find_mapping(small_architecture(), gemm(1, 1, 1), budget=5)
+    assert one_word.cost.macs_used == 1
