@@ -398,10 +398,13 @@ def _move_rings(old_p: Vector, old: Vector, new_p: Vector, new: Vector) -> None:
             new[new_p[block] + width * (channel * longer + numbers % longer) + word] = old[source]
 
     new[new_p[l.P_SENT] : new_p[l.P_SENT] + longer] = -1
+    channels = int(old_p[l.P_CHANNELS])
+    for block, length in ((l.P_ARRIVED, longer), (l.P_RESPONSES, 2 * channels * longer)):
+        new[new_p[block] : new_p[block] + length] = 0  # what lay elsewhere in the shorter ring is not there any more
     copy(l.P_SENT, int(old[l.G_OLDEST]), int(old[l.G_NEXT_SEND]))
     head = int(old[l.G_RETURN_HEAD])
     copy(l.P_ARRIVED, head, head + size)
-    for channel in range(int(old_p[l.P_CHANNELS])):
+    for channel in range(channels):
         place = old_p[l.P_CHANNEL] + channel * l.C_SIZE
         head = int(old[place + l.C_RESPONSE_HEAD])
         copy(l.P_RESPONSES, head, head + size, 2, channel)
