@@ -14,9 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from archgym.metrics import Metrics
 from archgym.simulators.dram import commands as c
+from archgym.simulators.dram.address_map import load_address_map
 from archgym.simulators.dram.device import Device, load_device
+from archgym.simulators.dram.settings import codes
+from archgym.simulators.dram.simulator import simulate_settings
 from archgym.simulators.dram.timing import NO_LIMIT
+from archgym.simulators.dram.workloads import WORKLOADS
 
 sys.path.insert(0, str(Path(__file__).parent))
 import twin
@@ -341,3 +346,66 @@ def test_refresh_reaches_every_bank_often_enough() -> None:
             assert per_bank * device.banks == pytest.approx(due, rel=2e-3)
         if same_bank:  # at the fine granularity: half the rows of a set of banks each time
             assert same_bank * (device.banks // device.groups) * 2 == pytest.approx(due, rel=2e-3)
+
+
+def simulated(name: str, workload: str, address_map: str = "rcb", **design: object) -> Metrics:
+    device = load_device(name)
+    settings = np.array([codes({"RefreshPolicy": "NoRefresh", "RequestBufferSize": 32, **design})])
+    return simulate_settings(device, load_address_map(address_map, device), WORKLOADS.load(workload).data, settings)
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("writes", [0, 1])
+def test_the_simulator_streams_at_the_peak(name: str, writes: int) -> None:
+    """Consecutive lines over all bank groups use the data bus but when all banks change rows; in one bank they cannot."""
+    workload = f"synthetic:sequential?requests=20000&write_fraction={writes}&span=16MiB"
+    peak = load_device(name).peak_bandwidth_B_per_s
+    spread = simulated(name, workload, "rcb").columns["bandwidth_B_per_s"][0]
+    device, rules, column = load_device(name), RULES[name]["bank"], "WR" if writes else "RD"
+    row_change = (
+        rules[column, "PRE"] + rules["PRE", "ACT"] + rules["ACT", column] + device.banks * FOUR_ACTIVATES[name] // 4
+    )
+    between = device.banks * device.columns // device.burst_length * DATA[name][2]
+    assert 0.995 * peak * between / (between + row_change) < spread <= peak
+    one_bank = simulated(name, workload, "brc").columns["bandwidth_B_per_s"][0]
+    assert one_bank <= peak * DATA[name][2] / RULES[name]["group"][column, column]
+
+
+def test_energy_of_ddr4_3200_is_that_of_its_currents() -> None:
+    """Parts by their formulas: 8 chips, 0.625 ns, Vdd 1.2 V and Vpp 2.5 V, currents in mA."""
+    result = simulated("ddr4-3200", "synthetic:local?requests=20000&interval=60", RefreshPolicy="AllBank").columns
+    count = {command: result[f"{command}_commands"][0] for command in ("ACT", "PRE", "PREA", "RD", "WR", "REFA")}
+    scale = 8 * 0.625e-9 * 1e-3
+    assert count["REFA"] > 50
+    expected = {
+        "activate_energy_J": count["ACT"] * 52 * (1.2 * (57 - 52) + 2.5 * 3) * scale,
+        "read_energy_J": count["RD"] * 4 * 1.2 * (168 - 52) * scale,
+        "write_energy_J": count["WR"] * 4 * 1.2 * (150 - 52) * scale,
+        "refresh_energy_J": count["REFA"] * 560 * 1.2 * (250 - 52) * scale,
+        "power_down_energy_J": 0.0,
+    }
+    for part, value in expected.items():
+        assert result[part][0] == pytest.approx(value, rel=1e-12), part
+    closed = count["ACT"]  # each activation is closed once, up to the sixteen that may stay open at the end
+    one = 22 * (1.2 * (57 - 37) + 2.5 * 3) * scale
+    assert closed - 16.001 < result["precharge_energy_J"][0] / one < closed + 0.001
+    cycles = result["total_time_s"][0] / 0.625e-9
+    assert 1.2 * 37 * scale * cycles < result["background_energy_J"][0] < 1.2 * 52 * scale * cycles * 1.01
+    parts = sum(result[part][0] for part in result if part.endswith("_energy_J"))
+    assert result["energy_J"][0] == pytest.approx(parts, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["ddr5-4800", "lpddr5-6400"])
+def test_what_the_sources_do_not_give_is_absent_not_guessed(name: str) -> None:
+    assert not load_device(name).has_energy
+    result = simulated(name, "stream?requests=500")
+    assert result.feasible.all()
+    assert np.isnan(result.columns["energy_J"][0])
+    assert result.columns["total_time_s"][0] > 0
+    powered_down = simulated(name, "stream?requests=500", PowerDownPolicy="Staggered")
+    assert not powered_down.feasible[0]
+    assert "power-down" in powered_down.reasons[0]
+    other = {"ddr5-4800": "PerBank", "lpddr5-6400": "SameBank"}[name]
+    refreshed = simulated(name, "stream?requests=500", RefreshPolicy=other)
+    assert not refreshed.feasible[0]
+    assert "refresh" in refreshed.reasons[0]
