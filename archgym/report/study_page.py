@@ -172,6 +172,16 @@ def _runs_section() -> list[str]:
     ]
 
 
+def _varying(analysis: Analysis) -> dict[str, list[str]]:
+    """For each group of agents, the hyperparameters that its settings differ in."""
+    seen: dict[str, dict[str, set[str]]] = {}
+    for row in analysis.rows:
+        group = seen.setdefault(row["run"].label, {})
+        for name, value in row["run"].spec.hyperparameters.items():
+            group.setdefault(name, set()).add(repr(value))
+    return {label: [name for name, values in group.items() if len(values) > 1] for label, group in seen.items()}
+
+
 def _runs(analysis: Analysis) -> dict[str, Any]:
     """The table of runs; texts are kept once and referred to by number."""
     places: dict[int, dict[str, int]] = {k: {} for k in _WORDS}
@@ -179,10 +189,12 @@ def _runs(analysis: Analysis) -> dict[str, Any]:
     def word(column: int, text: str) -> int:
         return places[column].setdefault(text, len(places[column]))
 
+    varying = _varying(analysis)
     rows = []
     for row in analysis.rows:
         run, summary = row["run"], row["summary"]
-        setting = ", ".join(f"{name}={value}" for name, value in run.spec.hyperparameters.items())
+        values = run.spec.hyperparameters
+        setting = ", ".join(f"{name}={values[name]}" for name in varying[run.label]) or "default"
         reward = summary.get("best_reward")
         rows.append(
             [
