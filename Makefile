@@ -4,13 +4,14 @@ BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check install -q -c constraints.txt
 DEMO_WORKLOAD ?= mediabench-jpegdecode_32
 
-.PHONY: help demo test slow lint clean
+.PHONY: help demo test slow lint docs clean
 
 help:
 	@echo "make demo   search a memory controller for a real program trace, with a picture"
 	@echo "make test   run the test suite"
 	@echo "make slow   run the proof that takes minutes"
 	@echo "make lint   check style and types"
+	@echo "make docs   build the documentation into build/site"
 	@echo "make clean  remove .venv and caches"
 
 $(BIN)/python:
@@ -40,6 +41,10 @@ lint: .venv/installed-all
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/installed-all
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "open build/site/index.html"
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build *.egg-info

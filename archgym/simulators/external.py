@@ -87,7 +87,9 @@ class ExternalSimulator:
     """Runs a program once a design.
 
     Args:
-        name, version, space: as for every simulator; raise ``version`` (or ``program_version``) when results change.
+        name: of the simulator.
+        version: raise it (or ``program_version``) when results change.
+        space: the parameters.
         command: the program and its arguments; ``{{parameter}}``, ``{{workload}}`` and ``{{directory}}`` are filled in.
         readings: one a metric.
         files: files to write before the run, by relative name; filled in like the command.
