@@ -12,7 +12,7 @@ import mkdocs_gen_files
 
 from archgym import families, make_problem
 from archgym.agents import agent_class, agent_names
-from archgym.cli.show import assumptions
+from archgym.cli.show import assumptions, size_text
 from archgym.errors import MissingExtraError
 
 MODULES = (
@@ -47,13 +47,17 @@ def slug(id: str) -> str:
 def environment_page(id: str) -> str:
     chosen, problem = families()[id], make_problem(id)
     space = problem.space
-    text = f"# {id}\n\n{chosen.summary}\n\n```python\nimport gymnasium as gym\n\nenv = gym.make(\"{id}\")\n```\n\n"
-    text += f"## Parameters\n\n{len(space)} parameters, {space.size:.4g} designs"
-    text += " (on the default workload; this space depends on the workload).\n\n" if chosen.workload_sets_space else ".\n\n"
+    text = f'# {id}\n\n{chosen.summary}\n\n```python\nimport gymnasium as gym\n\nenv = gym.make("{id}")\n```\n\n'
+    text += f"## Parameters\n\n{len(space)} parameters, {size_text(space.size)} designs"
+    text += (
+        " (on the default workload; this space depends on the workload).\n\n" if chosen.workload_sets_space else ".\n\n"
+    )
     keys = ("parameter", "kind", "levels", "default", "unit", "group", "help")
     text += table([*keys[:-1], "what"], [[entry[key] for key in keys] for entry in space.table()])
     text += "## Metrics\n\n"
-    text += table(["metric", "unit", "better", "what"], [[m.name, m.unit, m.direction, m.help] for m in problem.metrics])
+    text += table(
+        ["metric", "unit", "better", "what"], [[m.name, m.unit, m.direction, m.help] for m in problem.metrics]
+    )
     text += "## Objectives\n\nThe first is the default. Rewards are bounded and higher is better.\n\n"
     text += table(["objective", "what"], [[name, recipe.help] for name, recipe in chosen.objectives.items()])
     text += f"## Workloads\n\n{', '.join(f'`{name}`' for name in chosen.source().names())}\n\n"
@@ -103,7 +107,8 @@ def write(path: str, text: str) -> None:
 
 
 index = "# Environments\n\n" + table(
-    ["id", "what", "page"], [[f"`{id}`", f.summary, f"[{id}](environments/{slug(id)}.md)"] for id, f in families().items()]
+    ["id", "what", "page"],
+    [[f"`{id}`", f.summary, f"[{id}](environments/{slug(id)}.md)"] for id, f in families().items()],
 )
 for id in families():
     write(f"environments/{slug(id)}.md", environment_page(id))

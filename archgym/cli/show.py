@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         [r["parameter"], r["kind"], r["levels"], r["default"], r["unit"], r["group"], r["help"]] for r in space.table()
     ]
     table(
-        f"{len(space)} parameters, {space.size:.6g} designs",
+        f"{len(space)} parameters, {size_text(space.size)} designs",
         ["parameter", "kind", "levels", "default", "unit", "group", "what"],
         rows,
     )
@@ -71,6 +71,11 @@ def assumptions(chosen: Family) -> str:
     """The family's page on what its simulator does and does not model."""
     package, _, name = chosen.assumptions.partition("/")
     return files(package).joinpath(name).read_text(encoding="utf-8") if name else "no page"
+
+
+def size_text(size: int) -> str:
+    """A number of designs: exact while a person can read it."""
+    return f"{size:,}" if size < 10**12 else f"{float(size):.3g}"
 
 
 def _better(direction: str) -> str:
