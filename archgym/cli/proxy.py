@@ -29,7 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     train = verb("train", "choose a model for each target by cross-validation, and fit it")
     train.add_argument("dataset", metavar="DATASET")
     train.add_argument("--target", action="append", required=True, metavar="METRIC", help="repeatable")
-    train.add_argument("--model", action="append", choices=MODELS, help="kinds to choose from; repeatable (default: auto, all but networks)")
+    train.add_argument(
+        "--model",
+        action="append",
+        choices=MODELS,
+        help="kinds to choose from; repeatable (default: auto, all but networks)",
+    )
     train.add_argument("--out", required=True, metavar="DIR", help="the new proxy's directory")
     train.add_argument("--workload", action="append", default=[], metavar="NAME", help="only rows of this; repeatable")
     train.add_argument("--agent", action="append", default=[], metavar="NAME", help="only rows of this; repeatable")
