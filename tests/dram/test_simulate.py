@@ -105,6 +105,7 @@ def test_bad_settings_are_refused_in_one_line(trace, arguments, words, capsys):
         ("-1: read 0x40\n", "line 1"),
         ("0: read 0xfffffffff0000000\n", "line 1"),
         ("0: read 0xffffffffffff000\n", "beyond the device"),
+        ("0: read 0x40\n9223372036854775807: read 0x80\n", "lasts"),
     ],
 )
 def test_bad_traces_are_refused_in_one_line(tmp_path, text, words, capsys):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from archgym.errors import ConfigError
+from archgym.errors import ConfigError, WorkloadError
 from archgym.simulators.dram import commands as c
 from archgym.simulators.dram import layout as l
 from archgym.simulators.dram import settings
@@ -49,6 +49,7 @@ _PLACE = {
 }
 _REFRESH_NAMES = ("no", "all-bank", "per-bank", "same-bank")
 _MOST_BANKS = 62
+_MOST_PS = 1 << 56  # so that a time with any delay added stays below `layout.NEVER`
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,14 @@ def prepare(trace: Trace, device: Device, address_map: AddressMap) -> Work:
     """Locate every request of ``trace`` in ``device``.
 
     Raises:
-        WorkloadError: for an address beyond the device.
+        WorkloadError: for an address beyond the device, or a trace that lasts longer than 20 hours.
     """
     clock = device.tCK_ps if trace.clock_MHz is None else round(1e6 / trace.clock_MHz)
+    last_ps = clock * (int(trace.time.sum(dtype=object)) if trace.relative else int(trace.time[-1]))
+    if last_ps >= _MOST_PS:
+        raise WorkloadError(
+            f"trace {trace.name!r} lasts {last_ps / 1e12:.4g} s; allowed: less than {_MOST_PS / 1e12:.4g} s"
+        )
     where = address_map.locate(trace.address, trace.is_write, device)
     return Work(device, where, trace.time, trace.address, trace.relative, clock)
 
