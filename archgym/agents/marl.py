@@ -5,6 +5,7 @@ A design is one step: the agents' joint action is evaluated, and each agent lear
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,23 +103,29 @@ class MultiAgentPPO(Agent):
         self.learner.update(Steps(ones, states, actions[None], rewards[None], ends, ones[0], states[0]))
 
     def save(self, path: Path | str) -> None:
-        """Keep what was learned, as plain arrays with the space's fingerprint."""
+        """Keep what was learned, as plain arrays with the space's fingerprint, in exactly the file named ``path``."""
         arrays: dict[str, Any] = {"fingerprint": np.array(self.space.fingerprint), **self.learner.arrays()}
-        np.savez(path, **arrays)
+        with open(path, "wb") as file:  # given a name, NumPy would append a suffix to it
+            np.savez(file, **arrays)
 
     def load(self, path: Path | str) -> None:
         """Go on from what was learned, on this or another workload.
 
         Raises:
-            ConfigError: if it was learned on another space or with other settings.
+            ConfigError: if it cannot be read, or was learned on another space or with other settings.
         """
-        with np.load(path, allow_pickle=False) as stored:
-            if str(stored["fingerprint"]) != self.space.fingerprint:
-                raise ConfigError(f"{path}: learned on space {stored['fingerprint']}, not on {self.space.fingerprint}")
-            try:
-                self.learner.restore({name: stored[name] for name in stored.files if name != "fingerprint"})
-            except (KeyError, RuntimeError) as error:
-                raise ConfigError(f"{path}: learned with other settings ({error})") from error
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+        except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+            raise ConfigError(f"{path}: no file of what a team learned ({error})") from error
+        fingerprint = str(arrays.pop("fingerprint", ""))
+        if fingerprint != self.space.fingerprint:
+            raise ConfigError(f"{path}: learned on space {fingerprint!r}, not on {self.space.fingerprint!r}")
+        try:
+            self.learner.restore(arrays)
+        except ValueError as error:
+            raise ConfigError(f"{path}: learned with other settings ({error})") from error
 
 
 class CounterfactualPPO(MultiAgentPPO):

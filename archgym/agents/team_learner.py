@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -123,7 +124,7 @@ class TeamLearner:
         self.policy_optimiser = torch.optim.Adam(self.policy.parameters, settings.learning_rate)
         self.critic_optimiser = torch.optim.Adam(self.critic.parameters, settings.critic_rate)
         self._memory: list[tuple[Tensor, Tensor]] = []
-        self._scale: tuple[float, float] | None = None
+        self._centre, self._unit = 0.0, 1.0
 
     def logits(self, observations: Tensor) -> Tensor:
         """Log-probabilities of every action, shape (..., n, most); -inf where an agent has fewer actions."""
@@ -156,9 +157,9 @@ class TeamLearner:
                 advantages = self._counterfactual(steps, observations, states, actions)
             else:
                 advantages = self._generalised(steps, observations, states)
-            spread = advantages.std()
-            advantages = (advantages - advantages.mean(dim=(0, 1))) / (spread + 1e-12)
-            self._improve(observations, actions, advantages)
+            rounding = 1e-6 * float(np.abs(steps.rewards).max()) + 1e-30  # equal rewards must not teach rounding errors
+            centred = advantages - advantages.mean(dim=(0, 1))
+            self._improve(observations, actions, centred / (centred.std() + rounding / self._unit))
 
     def _improve(self, observations: Tensor, actions: Tensor, advantages: Tensor) -> None:
         chosen = actions[..., None]
@@ -209,11 +210,14 @@ class TeamLearner:
 
     def _counterfactual(self, steps: Steps, observations: Tensor, states: Tensor, actions: Tensor) -> Tensor:
         """What each agent's action changed: return minus the model's mean over the agent's own policy, (T, B, n)."""
-        returns = self._standardised(self._discounted(steps))
+        returns = self._discounted(steps)
         joint = self._one_hot(actions)
-        self._fit_model(
+        self._remember(
             torch.cat([states, joint], dim=-1).reshape(-1, states.shape[-1] + joint.shape[-1]), returns.reshape(-1)
         )
+        if self._fit_model() == 0.0:
+            return torch.zeros(*actions.shape)
+        returns = (returns - self._centre) / self._unit
         with torch.no_grad():
             probabilities = self.logits(observations).exp()
             baseline = torch.empty(*actions.shape)
@@ -225,12 +229,6 @@ class TeamLearner:
                 worth = self.critic(seen[..., None, :])[..., 0, 0]
                 baseline[..., agent] = (probabilities[..., agent, : int(size)] * worth).sum(dim=-1)
         return returns[..., None] - baseline
-
-    def _standardised(self, returns: Tensor) -> Tensor:
-        """Returns on a scale fixed by the first batch, where the model of the return learns easily."""
-        if self._scale is None:
-            self._scale = (float(returns.mean()), max(float(returns.std()), 1e-12))
-        return (returns - self._scale[0]) / self._scale[1]
 
     def _discounted(self, steps: Steps) -> Tensor:
         """Discounted sums of rewards to the end of the episode or of the batch, shape (T, B)."""
@@ -245,34 +243,66 @@ class TeamLearner:
         encoded = torch.zeros(*actions.shape[:-1], int(self.sizes.sum()))
         return encoded.scatter_(-1, actions + torch.from_numpy(self.model_offsets), 1.0)
 
-    def _fit_model(self, inputs: Tensor, targets: Tensor) -> None:
-        self._memory.append((inputs, targets))
+    def _remember(self, inputs: Tensor, returns: Tensor) -> None:
+        self._memory.append((inputs, returns))
         while len(self._memory) > 1 and sum(len(known) for _, known in self._memory[1:]) >= self.settings.memory:
             self._memory.pop(0)
+
+    def _fit_model(self) -> float:
+        """Fit the model of the return to what is remembered; returns the spread of the returns, fitting none if 0."""
         everything = torch.cat([seen for seen, _ in self._memory])
         wanted = torch.cat([known for _, known in self._memory])
+        if float(wanted.max() - wanted.min()) <= 1e-6 * float(wanted.abs().max()):
+            return 0.0
+        spread = float(wanted.std())
+        self._rescale(float(wanted.mean()), spread)
+        wanted = (wanted - self._centre) / self._unit
         for _ in range(4 * self.settings.epochs):
             rows = torch.randint(len(wanted), (min(256, len(wanted)),), generator=self.generator)
             error = (self.critic(everything[rows][:, None])[:, 0, 0] - wanted[rows]).square().mean()
             self.critic_optimiser.zero_grad()
             error.backward()  # type: ignore[no-untyped-call]
             self.critic_optimiser.step()
+        return spread
 
-    def arrays(self) -> dict[str, Floats]:
-        """Everything learned, as plain arrays."""
+    def _rescale(self, centre: float, unit: float) -> None:
+        """Express returns on another scale, with the last layer changed so that the model says what it said.
+
+        Source: PopArt, van Hasselt et al. 2016.
+        """
+        with torch.no_grad():
+            self.critic.weights[-1].mul_(self._unit / unit)
+            self.critic.biases[-1].mul_(self._unit / unit).add_((self._centre - centre) / unit)
+        self._centre, self._unit = centre, unit
+
+    def _layers(self) -> dict[str, Tensor]:
         parts = {"policy": self.policy, "critic": self.critic}
         return {
-            f"{part}.{number}": tensor.detach().numpy().copy()
+            f"{part}.{number}": tensor
             for part, layers in parts.items()
             for number, tensor in enumerate(layers.parameters)
         }
 
-    def restore(self, arrays: dict[str, Floats]) -> None:
-        """The inverse of `arrays`; raises KeyError or RuntimeError if they are another learner's."""
-        for part, layers in (("policy", self.policy), ("critic", self.critic)):
-            for number, tensor in enumerate(layers.parameters):
-                with torch.no_grad():
-                    tensor.copy_(torch.from_numpy(arrays[f"{part}.{number}"]))
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything learned, as plain arrays."""
+        learned: dict[str, NDArray[Any]] = {n: t.detach().numpy().copy() for n, t in self._layers().items()}
+        return learned | {"scale": np.array([self._centre, self._unit])}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """The inverse of `arrays`.
+
+        Raises:
+            ValueError: if they are another learner's; nothing has changed then.
+        """
+        layers = self._layers()
+        expected = {name: tuple(tensor.shape) for name, tensor in layers.items()} | {"scale": (2,)}
+        shapes = {name: array.shape for name, array in arrays.items()}
+        if shapes != expected:
+            raise ValueError(f"arrays of shapes {shapes}, expected {expected}")
+        for name, tensor in layers.items():
+            with torch.no_grad():
+                tensor.copy_(torch.from_numpy(arrays[name]))
+        self._centre, self._unit = map(float, arrays["scale"])
 
 
 @contextlib.contextmanager

@@ -10,6 +10,8 @@ import warnings
 
 from archgym.registry import Family, families
 
+ONLINE_ID = "DRAMOnlineEnv-v0"
+
 
 def sequential_id(id: str) -> str:
     """The id of a family's sequential environment: ``DRAMEnv-v0`` gives ``DRAMSequentialEnv-v0``."""
@@ -32,6 +34,10 @@ def register_family(family: Family) -> None:
 
 def register_envs() -> None:
     """Register every family's ids with Gymnasium; called when both packages have been imported."""
+    import gymnasium
+
+    if ONLINE_ID not in gymnasium.registry:
+        gymnasium.register(ONLINE_ID, "archgym.envs.online:online_env")
     for family in families().values():
         try:
             register_family(family)
