@@ -14,11 +14,11 @@ from archgym.simulators.dram.layout import (
     B_COMMAND,
     B_COUNT_QUEUED,
     B_CURRENT,
+    B_FIRST,
+    B_GROUP,
     B_HEAD,
     B_KEEP,
     B_PLACE,
-    B_FIRST,
-    B_GROUP,
     B_RANK,
     B_READY,
     B_ROW,
@@ -75,10 +75,10 @@ from archgym.simulators.dram.layout import (
     T_UPDATES,
     UPDATE_SIZE,
 )
-from archgym.simulators.jit import jit
+from archgym.simulators.dram.native import inner
 
 
-@jit
+@inner
 def has_space(P, S, channel):
     """Whether the scheduler takes one more request. Bankwise asks the bank of the *last* accepted request."""
     size = P[P_BUFFER_SIZE]
@@ -89,7 +89,7 @@ def has_space(P, S, channel):
     return S[channel + C_READS] + S[channel + C_WRITES] < size
 
 
-@jit
+@inner
 def _switch_direction(P, S, channel):
     """Watermarks: from reads to writes and back."""
     reads, writes = S[channel + C_READS], S[channel + C_WRITES]
@@ -100,7 +100,7 @@ def _switch_direction(P, S, channel):
         S[channel + C_WRITE_MODE] = 1
 
 
-@jit
+@inner
 def store(P, S, channel, bank_number, request, row, write, identity):
     """Append a request to its bank's list."""
     node = S[channel + C_FREE]
@@ -125,7 +125,7 @@ def store(P, S, channel, bank_number, request, row, write, identity):
     _switch_direction(P, S, channel)
 
 
-@jit
+@inner
 def remove(P, S, channel, bank, node):
     """Take a request out of its bank's list when its read or write issues."""
     place = P[P_NODES] + node * N_SIZE
@@ -146,7 +146,7 @@ def remove(P, S, channel, bank, node):
     _switch_direction(P, S, channel)
 
 
-@jit
+@inner
 def _first(P, S, bank, direction):
     """Oldest row hit, else the oldest request, of one direction (2: of both); -1 if there is none."""
     nodes, row = P[P_NODES], S[bank + B_ROW]
@@ -163,7 +163,7 @@ def _first(P, S, bank, direction):
     return first
 
 
-@jit
+@inner
 def _same_address_before(P, S, bank, row, node, addresses):
     """Whether an older row hit has the very address of ``node``'s request."""
     nodes = P[P_NODES]
@@ -177,7 +177,7 @@ def _same_address_before(P, S, bank, row, node, addresses):
     return False
 
 
-@jit
+@inner
 def _first_grouped(P, S, bank, direction, addresses):
     """Oldest row hit in the last direction that overtakes no hit of its own address; else oldest hit, else oldest."""
     nodes, row = P[P_NODES], S[bank + B_ROW]
@@ -195,7 +195,7 @@ def _first_grouped(P, S, bank, direction, addresses):
     return first if first >= 0 else S[bank + B_HEAD]
 
 
-@jit
+@inner
 def _choose(P, S, channel, bank, addresses):
     """The request the scheduler offers to a bank, -1 if none."""
     scheduler = P[P_SCHEDULER]
@@ -211,7 +211,7 @@ def _choose(P, S, channel, bank, addresses):
     return node if node >= 0 else _first(P, S, bank, 1 - S[channel + C_LAST_WRITE])
 
 
-@jit
+@inner
 def _closes(P, S, bank, node):
     """Whether the adaptive policies precharge after this request: do further requests wait, and for this row?"""
     nodes, row = P[P_NODES], S[bank + B_ROW]
@@ -235,7 +235,7 @@ def _closes(P, S, bank, node):
     return not further_hit
 
 
-@jit
+@inner
 def evaluate(P, S, channel, bank_number, addresses):
     """Choose a bank's request and command, and keep the list of candidates."""
     bank = P[P_BANK] + bank_number * B_SIZE
@@ -261,7 +261,7 @@ def evaluate(P, S, channel, bank_number, addresses):
     _list_candidate(P, S, channel, bank, bank_number, command >= 0)
 
 
-@jit
+@inner
 def _list_candidate(P, S, channel, bank, bank_number, wanted):
     place = S[bank + B_PLACE]
     if wanted == (place >= 0):
@@ -280,7 +280,7 @@ def _list_candidate(P, S, channel, bank, bank_number, wanted):
         S[channel + C_CANDIDATES] = count - 1
 
 
-@jit
+@inner
 def earliest(P, T, S, channel, bank, command):
     """When a bank's command may issue; in the past if it could have issued before."""
     kind = T[T_CLASS + command]
@@ -291,7 +291,7 @@ def earliest(P, T, S, channel, bank, command):
     return max(time, S[channel + C_ROW_BUS])
 
 
-@jit
+@inner
 def find_best(P, T, S, channel, first, now):
     """Cache the candidate that can issue first (of equals the oldest request), among banks that all use one bus."""
     best_time, best_id, best_bank = NEVER, NEVER, -1
@@ -310,7 +310,7 @@ def find_best(P, T, S, channel, first, now):
     S[channel + C_CACHED] = 1
 
 
-@jit
+@inner
 def evaluate_one(P, T, S, channel, number, now, addresses):
     """Evaluate one bank between two searches, and keep the cached best candidate right."""
     bank = P[P_BANK] + number * B_SIZE
@@ -331,7 +331,7 @@ def evaluate_one(P, T, S, channel, number, now, addresses):
             S[channel + C_BEST_BANK] = number
 
 
-@jit
+@inner
 def raise_readiness(P, T, S, channel_number, bank_number, rank_number, command, now):
     """Apply a command's constraints to the bank commands of its bank, group, rank and the other ranks."""
     place = P[P_BANK] + bank_number * B_SIZE

@@ -139,7 +139,7 @@ from archgym.simulators.dram.managers import (
     update_power_down,
     update_refresh,
 )
-from archgym.simulators.jit import jit
+from archgym.simulators.dram.native import inner
 
 BANK_MASK = (1 << 16) - 1
 OF_REFRESH, OF_POWER_DOWN = 1, 2
@@ -147,7 +147,7 @@ OF_REFRESH, OF_POWER_DOWN = 1, 2
 KIND_SHIFT = 32
 
 
-@jit
+@inner
 def _wake_for_data(P, S, channel, number, now):
     """Wake when the data of the response that is next in line ends, if that lies ahead."""
     place = _response_place(P, S, channel, number)
@@ -156,13 +156,13 @@ def _wake_for_data(P, S, channel, number, now):
         notify(P, S, E_FIRST + number * WAKE_UPS + W_DATA, end)
 
 
-@jit
+@inner
 def _response_place(P, S, channel, number):
     ring = P[P_RING]
     return P[P_RESPONSES] + 2 * (number * ring + (S[channel + C_RESPONSE_HEAD] & (ring - 1)))
 
 
-@jit
+@inner
 def _start_response(P, S, channel, number, now, delay):
     """Send the response that is next in line, if its data have ended."""
     place = _response_place(P, S, channel, number)
@@ -180,7 +180,7 @@ def _start_response(P, S, channel, number, now, delay):
     send(P, S, P[P_ARBITER_QUEUE], E_ARBITER, now + delay, BEGIN_RESPONSE, request)
 
 
-@jit
+@inner
 def _manage_responses(P, S, channel, number, now):
     if S[channel + C_OUTSTANDING] >= 0:
         if S[channel + C_RESPONSE_END] == now:
@@ -193,7 +193,7 @@ def _manage_responses(P, S, channel, number, now):
         _start_response(P, S, channel, number, now, delay)
 
 
-@jit
+@inner
 def _accept(P, T, S, channel, now, where, addresses):
     """Take the offered request into the scheduler if there is space."""
     request = S[channel + C_OFFERED]
@@ -215,13 +215,13 @@ def _accept(P, T, S, channel, now, where, addresses):
     return True
 
 
-@jit
+@inner
 def _key(T, command, time, now):
     """End of a command that starts as soon as it may."""
     return max(time, now) + T[T_LENGTH + command]
 
 
-@jit
+@inner
 def _select(P, T, S, channel, number, now):
     """The command to issue now by the full rules of the command multiplexer; -1 if none.
 
@@ -265,14 +265,14 @@ def _select(P, T, S, channel, number, now):
     return row if row_start == now else -1
 
 
-@jit
+@inner
 def _update_bank(P, S, bank, command):
     """Follow a command that reached a bank."""
     if command == ACT:
         S[bank + B_ACTIVE] = 1
         S[bank + B_ROW] = S[P[P_NODES] + S[bank + B_CURRENT] * N_SIZE + N_ROW]
         S[bank + B_KEEP] = 1
-    elif command == PRE or command == PREA or command == PRESB:
+    elif command in (PRE, PREA, PRESB):
         S[bank + B_ACTIVE] = 0
         S[bank + B_KEEP] = 0
     elif command <= WRA:
@@ -280,16 +280,16 @@ def _update_bank(P, S, bank, command):
         S[bank + B_KEEP] = 0
         if command >= RDA:
             S[bank + B_ACTIVE] = 0
-    elif command == PDEA or command == PDEP or command == SREFEN:
+    elif command in (PDEA, PDEP, SREFEN):
         S[bank + B_SLEEPING] = 1
-    elif command == REFA or command == REFB or command == REFSB:
+    elif command in (REFA, REFB, REFSB):
         S[bank + B_SLEEPING] = 0
         S[bank + B_BLOCKED] = 0
-    elif command == PDXA or command == PDXP:
+    elif command in (PDXA, PDXP):
         S[bank + B_SLEEPING] = 0
 
 
-@jit
+@inner
 def _count_outcome(S, channel, bank, command):
     """Row hits, misses and conflicts: what the first read or write after an activation had to wait for."""
     if command == PRE:
@@ -301,7 +301,7 @@ def _count_outcome(S, channel, bank, command):
         S[bank + B_OPENING] = 0
 
 
-@jit
+@inner
 def _record(P, T, S, channel, number, rank_number, first, step, command, now):
     """Insert a command into the timing history of its banks (``first``, every ``step``-th; none if negative)."""
     rank = P[P_RANK] + rank_number * R_SIZE
@@ -332,7 +332,7 @@ def _record(P, T, S, channel, number, rank_number, first, step, command, now):
         S[rank + R_ROUND] = (S[rank + R_ROUND] + 1) % P[P_BANKS]
 
 
-@jit
+@inner
 def _issue_rank_command(P, T, S, channel, number, rank_number, command, now):
     """A refresh or power-down manager's command: to one bank, one set of banks, or all banks of the rank."""
     rank = P[P_RANK] + rank_number * R_SIZE
@@ -352,7 +352,7 @@ def _issue_rank_command(P, T, S, channel, number, rank_number, command, now):
     S[channel + C_DIRTY] = 1
 
 
-@jit
+@inner
 def _issue_bank_command(P, T, S, channel, number, bank_number, now, where, addresses):
     bank = P[P_BANK] + bank_number * B_SIZE
     rank_number = bank_number // P[P_BANKS]
@@ -375,7 +375,7 @@ def _issue_bank_command(P, T, S, channel, number, bank_number, now, where, addre
     remove(P, S, channel, bank, node)
     _accept(P, T, S, channel, now, where, addresses)
     scheduler = P[P_SCHEDULER]
-    if (scheduler == FR_FCFS_GRP or scheduler == GRP_FR_FCFS) and write != direction:
+    if (scheduler in (FR_FCFS_GRP, GRP_FR_FCFS)) and write != direction:
         S[channel + C_DIRTY] = 1
     if scheduler == GRP_FR_FCFS_WM and S[channel + C_WRITE_MODE] != mode:
         S[channel + C_DIRTY] = 1
@@ -391,7 +391,7 @@ def _issue_bank_command(P, T, S, channel, number, bank_number, now, where, addre
     S[G_PROGRESS] = now
 
 
-@jit
+@inner
 def _evaluate_dirty(P, S, channel, number, addresses):
     """Evaluate all banks of the channel."""
     first = number * P[P_RANKS] * P[P_BANKS]
@@ -400,7 +400,7 @@ def _evaluate_dirty(P, S, channel, number, addresses):
     S[channel + C_DIRTY] = 0
 
 
-@jit
+@inner
 def _evaluate_managers(P, T, S, channel, number, now):
     """Ask all refresh and power-down managers; the earliest time any of them named."""
     soonest = NEVER
@@ -416,7 +416,7 @@ def _evaluate_managers(P, T, S, channel, number, now):
     return soonest
 
 
-@jit
+@inner
 def _soonest_manager_after(P, S, number, now):
     """The earliest time any manager named, leaving out what is due now (it was found blocked)."""
     soonest = NEVER
@@ -428,7 +428,7 @@ def _soonest_manager_after(P, S, number, now):
     return soonest
 
 
-@jit
+@inner
 def _soonest_candidate(P, T, S, channel, number, now, blocked):
     """Earliest time of any bank's command; if the multiplexer was blocked, what could start now does not count."""
     soonest = NEVER
@@ -441,7 +441,7 @@ def _soonest_candidate(P, T, S, channel, number, now, blocked):
     return soonest
 
 
-@jit
+@inner
 def _has_wish(P, S, channel, number):
     """Whether any machine of the channel wants a command."""
     if S[channel + C_CANDIDATES] > 0:
@@ -453,7 +453,7 @@ def _has_wish(P, S, channel, number):
     return False
 
 
-@jit
+@inner
 def _run_in_full(P, T, S, channel, number, now, where, addresses):
     """Managers first, then the command multiplexer, then everything once more for the next wake-up."""
     _evaluate_managers(P, T, S, channel, number, now)
@@ -483,7 +483,7 @@ def _run_in_full(P, T, S, channel, number, now, where, addresses):
     return min(soonest, _soonest_candidate(P, T, S, channel, number, now, blocked))
 
 
-@jit
+@inner
 def run_controller(P, T, S, number, now, where, addresses):
     """One run of channel ``number``'s controller."""
     channel = P[P_CHANNEL] + number * C_SIZE
@@ -510,4 +510,3 @@ def run_controller(P, T, S, number, now, where, addresses):
     S[channel + C_NEXT_TIME] = soonest
     if soonest < NEVER:
         notify(P, S, E_FIRST + number * WAKE_UPS + W_SELF, soonest)
-

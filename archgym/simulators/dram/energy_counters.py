@@ -8,7 +8,22 @@ saves which banks were open and its exit restores them, a refresh counts as acti
 
 from __future__ import annotations
 
-from archgym.simulators.dram.commands import ACT, PDEA, PDEP, PDXA, PDXP, PRE, PREA, RD, RDA, REFA, REFB, SREFEN, WR, WRA
+from archgym.simulators.dram.commands import (
+    ACT,
+    PDEA,
+    PDEP,
+    PDXA,
+    PDXP,
+    PRE,
+    PREA,
+    RD,
+    RDA,
+    REFA,
+    REFB,
+    SREFEN,
+    WR,
+    WRA,
+)
 from archgym.simulators.dram.layout import (
     A_ACTIVE,
     A_ACTIVE_DOWN,
@@ -51,10 +66,10 @@ from archgym.simulators.dram.layout import (
     P_WRITE_PRECHARGE,
     R_SIZE,
 )
-from archgym.simulators.jit import jit
+from archgym.simulators.dram.native import inner
 
 
-@jit
+@inner
 def _precharge(S, rank, bit, time):
     active = S[rank + A_ACTIVE]
     if active & bit:
@@ -65,7 +80,7 @@ def _precharge(S, rank, bit, time):
         S[rank + A_ACTIVE] = active & ~bit
 
 
-@jit
+@inner
 def _add_auto_precharge(P, S, channel, rank_number, bank_number, command, now):
     """Note when the precharge inside RDA or WRA happens, sorted by time."""
     delay = P[P_READ_PRECHARGE] if command == RDA else P[P_WRITE_PRECHARGE]
@@ -83,7 +98,7 @@ def _add_auto_precharge(P, S, channel, rank_number, bank_number, command, now):
     S[channel + C_LAST_AUTO] = max(S[channel + C_LAST_AUTO], time)
 
 
-@jit
+@inner
 def flush_auto_precharges(P, S, rank_number, now):
     """Let the precharges happen whose time has come."""
     rank = P[P_RANK] + rank_number * R_SIZE
@@ -99,7 +114,7 @@ def flush_auto_precharges(P, S, rank_number, now):
         S[rank + A_AUTO_COUNT] = count - done
 
 
-@jit
+@inner
 def _leave_self_refresh(P, S, rank, now):
     """Split the refresh inside self refresh; what is left of it is billed at standby current."""
     active, whole = P[P_REFRESH_ACTIVE], P[P_REFRESH_CYCLES]
@@ -115,16 +130,16 @@ def _leave_self_refresh(P, S, rank, now):
     S[rank + A_MODE] = MODE_NORMAL
 
 
-@jit
+@inner
 def account(P, S, channel, rank_number, bank_number, command, now):
     """Follow one issued command."""
     rank = P[P_RANK] + rank_number * R_SIZE
-    if command == RD or command == RDA:
+    if command in (RD, RDA):
         S[rank + A_READS] += 1
         if command == RDA:
             _add_auto_precharge(P, S, channel, rank_number, bank_number, command, now)
         return
-    if command == WR or command == WRA:
+    if command in (WR, WRA):
         S[rank + A_WRITES] += 1
         if command == WRA:
             _add_auto_precharge(P, S, channel, rank_number, bank_number, command, now)
@@ -146,7 +161,7 @@ def account(P, S, channel, rank_number, bank_number, command, now):
         _account_of_rank(P, S, rank, rank_number, bank_number, command, now)
 
 
-@jit
+@inner
 def _account_of_rank(P, S, rank, rank_number, bank_number, command, now):
     if command == PREA:
         active = S[rank + A_ACTIVE]
@@ -193,7 +208,7 @@ def _account_of_rank(P, S, rank, rank_number, bank_number, command, now):
         _leave_self_refresh(P, S, rank, now)
 
 
-@jit
+@inner
 def close_account(P, S, rank_number, last, end):
     """Bring the durations of a rank up to ``end``, the completion of the channel's last command at ``last``."""
     rank = P[P_RANK] + rank_number * R_SIZE

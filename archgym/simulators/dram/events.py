@@ -32,14 +32,14 @@ from archgym.simulators.dram.layout import (
     Q_ENTRIES,
     Q_TIMED,
 )
-from archgym.simulators.jit import jit
+from archgym.simulators.dram.native import inner
 
 CODE_BITS = 8
 REQUEST_BITS = 40
 TIMED_PLACE = Q_ENTRIES + 2 * MOST_MESSAGES
 
 
-@jit
+@inner
 def notify_delta(P, S, event):
     """Wake ``event`` in the next delta cycle; a pending timed notification is dropped."""
     place = P[P_EVENTS] + event * EV_SIZE
@@ -52,7 +52,7 @@ def notify_delta(P, S, event):
     S[G_DELTAS] = count + 1
 
 
-@jit
+@inner
 def notify_timed(P, S, event, time):
     """Wake ``event`` at ``time`` (later than now), unless it is to wake earlier already."""
     place = P[P_EVENTS] + event * EV_SIZE
@@ -80,7 +80,7 @@ def notify_timed(P, S, event, time):
     S[heap + 2 * here + 1] = code
 
 
-@jit
+@inner
 def notify(P, S, event, time):
     """Wake ``event`` at ``time``: in the next delta cycle if that is now."""
     if time <= S[G_NOW]:
@@ -89,7 +89,7 @@ def notify(P, S, event, time):
         notify_timed(P, S, event, time)
 
 
-@jit
+@inner
 def _drop_first(P, S):
     """Take the first entry off the heap: the last one goes to the root and sinks, the left child winning ties."""
     heap = P[P_HEAP]
@@ -115,7 +115,7 @@ def _drop_first(P, S):
     S[heap + 2 * here + 1] = code
 
 
-@jit
+@inner
 def _trigger(P, S, event):
     """Make the process that listens to ``event`` runnable: 0 arbiter, 1 player, 2 + channel a controller."""
     S[P[P_EVENTS] + event * EV_SIZE + EV_KIND] = EV_IDLE
@@ -128,7 +128,7 @@ def _trigger(P, S, event):
     S[G_RUNNABLE] = count + 1
 
 
-@jit
+@inner
 def fire_deltas(P, S):
     """Fire the notifications of the delta cycle that begins, last notified first."""
     for k in range(S[G_DELTAS] - 1, -1, -1):
@@ -136,7 +136,7 @@ def fire_deltas(P, S):
     S[G_DELTAS] = 0
 
 
-@jit
+@inner
 def advance(P, S):
     """Go to the next instant with a notification and fire all of it; False if there is none."""
     if S[G_HEAP_SIZE] == 0:
@@ -154,7 +154,7 @@ def advance(P, S):
     return True
 
 
-@jit
+@inner
 def send(P, S, queue, event, time, kind, request):
     """Put a message into a queue, for the next delta cycle if ``time`` is now, and wake its reader."""
     message = (kind << REQUEST_BITS) | request
@@ -176,7 +176,7 @@ def send(P, S, queue, event, time, kind, request):
     notify_timed(P, S, event, time)
 
 
-@jit
+@inner
 def take_timed(S, queue):
     """The first timed message if it is due now, else -1."""
     count = S[queue + Q_TIMED]
@@ -189,9 +189,8 @@ def take_timed(S, queue):
     return message
 
 
-@jit
+@inner
 def listen_again(P, S, queue, event):
     """After a reader has run: wake it for its next timed message."""
     if S[queue + Q_TIMED] > 0:
         notify_timed(P, S, event, S[queue + TIMED_PLACE])
-

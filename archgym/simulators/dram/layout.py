@@ -173,4 +173,3 @@ class Layout:
     @property
     def banks_a_channel(self) -> int:
         return self.banks * self.ranks
-

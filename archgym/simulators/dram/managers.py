@@ -84,10 +84,10 @@ from archgym.simulators.dram.layout import (
     T_ROUND,
     T_WINDOW,
 )
-from archgym.simulators.jit import jit
+from archgym.simulators.dram.native import inner
 
 
-@jit
+@inner
 def earliest_of_rank(P, T, S, channel, rank_number, command, bank_number, now):
     """When a command may issue by the full history; ``bank_number`` is -1 for commands of a whole rank."""
     time = max(now, S[channel + C_ROW_BUS])
@@ -112,13 +112,13 @@ def earliest_of_rank(P, T, S, channel, rank_number, command, bank_number, now):
     return time
 
 
-@jit
+@inner
 def _set_step(P):
     """Distance between the banks of one refresh set, and the number of them in a rank."""
     return P[P_BANKS_PER_GROUP] if P[P_REFRESH] == SAME_BANK else P[P_BANKS]
 
 
-@jit
+@inner
 def _set_is_idle(P, S, first_bank, chosen):
     for number in range(chosen, P[P_BANKS], _set_step(P)):
         if S[P[P_BANK] + (first_bank + number) * B_SIZE + B_CURRENT] >= 0:
@@ -126,7 +126,7 @@ def _set_is_idle(P, S, first_bank, chosen):
     return True
 
 
-@jit
+@inner
 def _postpone_or_leave(P, S, rank):
     """The rank is busy: a regular refresh is postponed; pulling in ends."""
     if S[rank + R_PULLED_IN] == 0:
@@ -135,7 +135,7 @@ def _postpone_or_leave(P, S, rank):
     S[rank + R_DUE] += P[P_INTERVAL]
 
 
-@jit
+@inner
 def _block(P, S, channel, number):
     """Stop a bank from wanting commands; the command it already wants may still issue in this run."""
     bank = P[P_BANK] + number * B_SIZE
@@ -144,7 +144,7 @@ def _block(P, S, channel, number):
         S[channel + C_DIRTY] = 1
 
 
-@jit
+@inner
 def _choose_all_banks(P, S, channel, rank, first_bank):
     """All-bank refresh: the command wished for, -1 if the refresh is put off."""
     if S[rank + R_PULLED_IN] == 0 and S[rank + R_BALANCE] >= P[P_POSTPONED]:
@@ -158,7 +158,7 @@ def _choose_all_banks(P, S, channel, rank, first_bank):
     return PREA if S[rank + R_OPEN] > 0 and S[rank + R_PULLED_IN] == 0 else REFA
 
 
-@jit
+@inner
 def _choose_bank_set(P, S, channel, rank, first_bank):
     """Per-bank and same-bank refresh: picks the first idle set of those not yet refreshed in this round."""
     pulled_in = S[rank + R_PULLED_IN] == 1
@@ -190,7 +190,7 @@ def _choose_bank_set(P, S, channel, rank, first_bank):
     return REFB if P[P_REFRESH] == PER_BANK else REFSB
 
 
-@jit
+@inner
 def evaluate_refresh(P, T, S, channel, rank_number, now):
     """Decide what the refresh manager of a rank wants; returns when it wants to be asked again."""
     rank = P[P_RANK] + rank_number * R_SIZE
@@ -213,7 +213,7 @@ def evaluate_refresh(P, T, S, channel, rank_number, now):
     if command < 0:
         return S[rank + R_DUE]
     time = now
-    if command == PREA or command == REFA:
+    if command in (PREA, REFA):
         time = earliest_of_rank(P, T, S, channel, rank_number, command, -1, now)
     else:
         for number in range(S[rank + R_CHOSEN], P[P_BANKS], _set_step(P)):
@@ -224,29 +224,29 @@ def evaluate_refresh(P, T, S, channel, rank_number, now):
     return time
 
 
-@jit
+@inner
 def update_refresh(P, S, rank, command, now):
     """Follow a command that was issued to the rank."""
     if P[P_REFRESH] == 0:
         return
     if command == ACT:
         S[rank + R_OPEN] += 1
-    elif command == PRE or command == RDA or command == WRA:
+    elif command in (PRE, RDA, WRA):
         S[rank + R_OPEN] -= 1
     elif command == PREA:
         S[rank + R_OPEN] = 0
-    elif command == PDEA or command == PDEP:
+    elif command in (PDEA, PDEP):
         S[rank + R_SLEEPING] = 1
     elif command == SREFEN:
         S[rank + R_SLEEPING] = 1
         S[rank + R_DUE] = NEVER
-    elif command == PDXA or command == PDXP:
+    elif command in (PDXA, PDXP):
         S[rank + R_SLEEPING] = 0
     elif command == REFA and (S[rank + R_SLEEPING] == 1 or P[P_REFRESH] != ALL_BANK):
         S[rank + R_PULLED_IN] = 0
         S[rank + R_SLEEPING] = 0
         S[rank + R_DUE] = now + P[P_INTERVAL]
-    elif command == REFA or command == REFB or command == REFSB:
+    elif command in (REFA, REFB, REFSB):
         if command != REFA:
             S[rank + R_SKIP] = 0
             S[rank + R_REMAINING] &= ~(1 << S[rank + R_CHOSEN])
@@ -261,7 +261,7 @@ def update_refresh(P, S, rank, command, now):
             S[rank + R_DUE] += P[P_INTERVAL]
 
 
-@jit
+@inner
 def interrupt(S, rank):
     """A refresh or a request is waiting: do not enter power-down, leave it if entered."""
     S[rank + D_ENTRY] = 0
@@ -269,7 +269,7 @@ def interrupt(S, rank):
         S[rank + D_EXIT] = 1
 
 
-@jit
+@inner
 def request_exit(S, rank):
     """The first request for an idle rank has come."""
     S[rank + D_IDLE] = 0
@@ -277,7 +277,7 @@ def request_exit(S, rank):
     interrupt(S, rank)
 
 
-@jit
+@inner
 def request_entry(S, rank):
     """The last request of the rank was served."""
     S[rank + D_IDLE] = 1
@@ -285,7 +285,7 @@ def request_entry(S, rank):
         S[rank + D_ENTRY] = 1
 
 
-@jit
+@inner
 def evaluate_power_down(P, T, S, channel, rank_number, now):
     """Decide what the power-down manager of a rank wants; returns its earliest time."""
     rank = P[P_RANK] + rank_number * R_SIZE
@@ -312,7 +312,7 @@ def evaluate_power_down(P, T, S, channel, rank_number, now):
     return time
 
 
-@jit
+@inner
 def update_power_down(S, rank, command):
     """Follow a command that was issued to the rank. Auto-precharges are not counted (as in the reference)."""
     if command == ACT:
@@ -321,14 +321,14 @@ def update_power_down(S, rank, command):
         S[rank + D_OPEN] -= 1
     elif command == PREA:
         S[rank + D_OPEN] = 0
-    elif command == PDEA or command == PDEP:
+    elif command in (PDEA, PDEP):
         S[rank + D_STATE] = PD_ACTIVE if command == PDEA else PD_PRECHARGED
         S[rank + D_ENTRY] = 0
     elif command == SREFEN:
         S[rank + D_STATE] = PD_SELF_REFRESH
         S[rank + D_ENTRY] = 0
         S[rank + D_SELF] = 0
-    elif command == PDXA or command == PDXP:
+    elif command in (PDXA, PDXP):
         S[rank + D_STATE] = PD_IDLE
         S[rank + D_EXIT] = 0
         if command == PDXP and S[rank + D_IDLE] == 1:
@@ -338,6 +338,5 @@ def update_power_down(S, rank, command):
     elif command == REFA and S[rank + D_STATE] == PD_EXTRA_REFRESH:
         S[rank + D_STATE] = PD_IDLE
         S[rank + D_EXIT] = 0
-    elif (command == REFA or command == REFB or command == REFSB) and S[rank + D_IDLE] == 1:
+    elif (command in (REFA, REFB, REFSB)) and S[rank + D_IDLE] == 1:
         S[rank + D_ENTRY] = 1
-

@@ -93,6 +93,7 @@ from archgym.simulators.dram.layout import (
     W_REQUEST,
     WAKE_UPS,
 )
+from archgym.simulators.dram.native import inner, pointer
 from archgym.simulators.jit import jit
 
 MOST_DELTAS = 100_000
@@ -100,14 +101,14 @@ HEAP_MARGIN = 4 * MOST_MESSAGES
 RING_MARGIN = MOST_MESSAGES
 
 
-@jit
+@inner
 def _channel_of(P, request, where):
     if P[P_CHANNELS] == 1:
         return 0
     return (where[request] & BANK_MASK) // (P[P_BANKS] * P[P_RANKS])
 
 
-@jit
+@inner
 def _ceil(time, period):
     return -(-time // period) * period
 
@@ -115,7 +116,7 @@ def _ceil(time, period):
 # -- the player ------------------------------------------------------------------------------------------------------
 
 
-@jit
+@inner
 def _send_next(P, S, times):
     """Prepare the next request: not before its time stamp, at an edge of the player's clock after now."""
     request, now, clock = S[G_NEXT_SEND], S[G_NOW], P[P_PLAYER_CLOCK]
@@ -130,7 +131,7 @@ def _send_next(P, S, times):
     send(P, S, P[P_ARBITER_QUEUE], E_ARBITER, arrival, BEGIN_REQUEST, request)
 
 
-@jit
+@inner
 def _receive(P, S, request, latencies):
     """A response has arrived at the player."""
     now, slot = S[G_NOW], P[P_SENT] + (request & (P[P_RING] - 1))
@@ -146,7 +147,7 @@ def _receive(P, S, request, latencies):
     send(P, S, P[P_ARBITER_QUEUE], E_ARBITER, _ceil(now, P[P_TCK]), END_RESPONSE, request)
 
 
-@jit
+@inner
 def _run_player(P, S, times, latencies):
     if S[G_NEXT_SEND] == 0:
         _send_next(P, S, times)
@@ -164,7 +165,7 @@ def _run_player(P, S, times, latencies):
     listen_again(P, S, queue, E_PLAYER)
 
 
-@jit
+@inner
 def _player_message(P, S, message, times, latencies):
     if message >> REQUEST_BITS == END_REQUEST:
         _send_next(P, S, times)
@@ -175,7 +176,7 @@ def _player_message(P, S, message, times, latencies):
 # -- the arbiter -----------------------------------------------------------------------------------------------------
 
 
-@jit
+@inner
 def _offer(P, S, number, request, time):
     """Hand a request to a controller; it sees it at once and is woken in the next delta cycle."""
     channel = P[P_CHANNEL] + number * C_SIZE
@@ -184,7 +185,7 @@ def _offer(P, S, number, request, time):
     notify(P, S, E_FIRST + number * WAKE_UPS + W_REQUEST, time)
 
 
-@jit
+@inner
 def _queue_request(P, S, number, request):
     channel = P[P_CHANNEL] + number * C_SIZE
     tail = S[channel + C_PENDING_TAIL]
@@ -192,7 +193,7 @@ def _queue_request(P, S, number, request):
     S[channel + C_PENDING_TAIL] = tail + 1
 
 
-@jit
+@inner
 def _offer_next(P, S, number, time):
     """Offer the oldest waiting request; False if there is none."""
     channel = P[P_CHANNEL] + number * C_SIZE
@@ -204,7 +205,7 @@ def _offer_next(P, S, number, time):
     return True
 
 
-@jit
+@inner
 def _acknowledge(P, S, request, where):
     """Fifo and Reorder: tell the player that its request is accepted, and queue it for its channel."""
     number = _channel_of(P, request, where)
@@ -217,7 +218,7 @@ def _acknowledge(P, S, request, where):
         _offer_next(P, S, number, S[G_NOW] + (P[P_TCK] if just_now else 0))
 
 
-@jit
+@inner
 def _begin_request(P, S, request, where):
     number = _channel_of(P, request, where)
     channel = P[P_CHANNEL] + number * C_SIZE
@@ -234,7 +235,7 @@ def _begin_request(P, S, request, where):
         S[G_WITHHELD] = request
 
 
-@jit
+@inner
 def _end_request(P, S, request, where):
     """A controller has accepted a request; the next one follows a clock later."""
     number = _channel_of(P, request, where)
@@ -246,12 +247,12 @@ def _end_request(P, S, request, where):
         S[channel + C_ARBITER_BUSY] = 0
 
 
-@jit
+@inner
 def _to_player(P, S, request, time):
     send(P, S, P[P_PLAYER_QUEUE], E_PLAYER, time, BEGIN_RESPONSE, request)
 
 
-@jit
+@inner
 def _release(P, S, request, where):
     """Tell the controller that its response was taken."""
     number = _channel_of(P, request, where)
@@ -259,7 +260,7 @@ def _release(P, S, request, where):
     notify_delta(P, S, E_FIRST + number * WAKE_UPS + W_END_RESPONSE)
 
 
-@jit
+@inner
 def _queue_response(P, S, request):
     ring = P[P_RING] - 1
     if P[P_ARBITER] == ARBITER_REORDER:
@@ -269,7 +270,7 @@ def _queue_response(P, S, request):
         S[G_RETURN_TAIL] += 1
 
 
-@jit
+@inner
 def _return_next(P, S, time):
     """Send the response that is next in line to the player; False if it is not there."""
     head = S[G_RETURN_HEAD]
@@ -283,7 +284,7 @@ def _return_next(P, S, time):
     return True
 
 
-@jit
+@inner
 def _begin_response(P, S, request, where):
     if P[P_ARBITER] == ARBITER_SIMPLE:
         if S[G_PLAYER_BUSY] == 1:
@@ -300,7 +301,7 @@ def _begin_response(P, S, request, where):
             S[G_PLAYER_BUSY] = 1
 
 
-@jit
+@inner
 def _end_response(P, S, request, where):
     """The player has taken a response: a withheld request inherits its place, the next response follows."""
     if P[P_ARBITER] == ARBITER_SIMPLE:
@@ -317,7 +318,7 @@ def _end_response(P, S, request, where):
         S[G_PLAYER_BUSY] = 0
 
 
-@jit
+@inner
 def _arbiter_message(P, S, message, where):
     kind, request = message >> REQUEST_BITS, message & ((1 << REQUEST_BITS) - 1)
     if kind == BEGIN_REQUEST:
@@ -330,7 +331,7 @@ def _arbiter_message(P, S, message, where):
         _end_response(P, S, request, where)
 
 
-@jit
+@inner
 def _run_arbiter(P, S, where):
     queue = P[P_ARBITER_QUEUE]
     parity = S[G_DELTA] & 1
@@ -347,7 +348,7 @@ def _run_arbiter(P, S, where):
 # -- simulated time --------------------------------------------------------------------------------------------------
 
 
-@jit
+@inner
 def _needs_room(P, S):
     """Whether the heap or a ring may overflow soon."""
     if S[G_HEAP_SIZE] > P[P_HEAP_LENGTH] - HEAP_MARGIN or S[G_NEXT_SEND] - S[G_OLDEST] > P[P_RING] - RING_MARGIN:
@@ -360,17 +361,30 @@ def _needs_room(P, S):
 
 
 @jit
-def advance_system(P, T, S, where, times, addresses, latencies):
-    """Run from the state ``S`` on; returns FINISHED, PAUSED, GROW (more room is needed), DEADLOCK or STALLED.
+def advance_system(parameters, timing, state, where, times, addresses, latencies):
+    """Run from the state on; returns FINISHED, PAUSED, GROW (more room is needed), DEADLOCK or STALLED.
 
     Args:
-        P, T: parameters with layout, and timing tables; int64 vectors, see `layout`.
-        S: the state, changed in place.
+        parameters, timing: settings with layout, and timing tables; int64 vectors, see `layout`.
+        state: int64 vector, changed in place.
         where: (N,) packed bank, direction and row of each request.
         times: (N,) time stamps in player clocks.
         addresses: (N,) byte addresses (only equality matters).
         latencies: (N,) int64, the latency of each request that was answered is written here, in ps.
     """
+    return _advance(
+        pointer(parameters),
+        pointer(timing),
+        pointer(state),
+        pointer(where),
+        pointer(times),
+        pointer(addresses),
+        pointer(latencies),
+    )
+
+
+@inner
+def _advance(P, T, S, where, times, addresses, latencies):
     while True:
         if S[G_RUNNABLE] == 0:
             fire_deltas(P, S)
@@ -405,18 +419,18 @@ def advance_system(P, T, S, where, times, addresses, latencies):
 
 
 @jit
-def close_accounts(P, S, completion):
+def close_accounts(parameters, state, completion):
     """After the last response: complete the energy model's durations. ``completion`` is in ps by command."""
+    P, S = pointer(parameters), pointer(state)
     for number in range(P[P_CHANNELS]):
         channel = P[P_CHANNEL] + number * C_SIZE
         last, command = S[channel + C_LAST_COMMAND_TIME], S[channel + C_LAST_COMMAND]
-        if command == RDA or command == WRA:
+        if command in (RDA, WRA):
             command -= RDA - RD
         if S[channel + C_LAST_AUTO] > last:
             last, command = S[channel + C_LAST_AUTO], PRE
         end = last - P[P_TCK]
-        if command == RD or command == WR or command == ACT or command == PRE or command == PREA:
+        if command in (RD, WR, ACT, PRE, PREA):
             end += completion[command]
         for rank_number in range(number * P[P_RANKS], (number + 1) * P[P_RANKS]):
             close_account(P, S, rank_number, last, end)
-

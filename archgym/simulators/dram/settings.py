@@ -34,7 +34,7 @@ class Setting:
         text = str(value).strip()
         if self.choices:
             known = {choice.lower(): number for number, choice in enumerate(self.choices)}
-            meant = dict((alias.lower(), choice) for alias, choice in self.aliases).get(text.lower(), text)
+            meant = {alias.lower(): choice for alias, choice in self.aliases}.get(text.lower(), text)
             if meant.lower() in known:
                 return known[meant.lower()]
             near = nearest(text, self.choices)

@@ -152,7 +152,7 @@ class MemorySystem:
         UnknownNameError, ConfigError: for an unknown setting or a value that is not allowed.
     """
 
-    def __init__(self, work: Work, values: Mapping[str, object], sizes: Sizes = Sizes()) -> None:
+    def __init__(self, work: Work, values: Mapping[str, object], sizes: Sizes = Sizes()) -> None:  # noqa: B008 - frozen, so sharing it is safe
         self.work = work
         device = work.device
         parameters = np.zeros(l.P_COUNT, dtype=np.int64)
@@ -322,7 +322,14 @@ def _initial_state(layout: Layout, parameters: Vector, device: Device) -> Vector
         first_bus = tCK - device.timing.first_command_ps_before_edge
     dues = [_first_due(rank, device.ranks, interval, tCK) if interval else l.NEVER for rank in range(device.ranks)]
     channels = _view(state, parameters, l.P_CHANNEL, layout.channels, l.C_SIZE)
-    for field in (l.C_OFFERED, l.C_OUTSTANDING, l.C_RESPONSE_END, l.C_LAST_END_REQUEST, l.C_LAST_COMMAND, l.C_LAST_AUTO):
+    for field in (
+        l.C_OFFERED,
+        l.C_OUTSTANDING,
+        l.C_RESPONSE_END,
+        l.C_LAST_END_REQUEST,
+        l.C_LAST_COMMAND,
+        l.C_LAST_AUTO,
+    ):
         channels[:, field] = -1
     for field in (l.C_NEXT_ID, l.C_NEXT_CAS, l.C_RESPONSE_HEAD, l.C_RESPONSE_TAIL):
         channels[:, field] = 1
