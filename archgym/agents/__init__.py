@@ -30,6 +30,11 @@ BUILT_IN: dict[str, tuple[str, str, str]] = {
     "bottleneck": ("archgym.agents.bottleneck", "BottleneckSearch", ""),
     "nsga2": ("archgym.agents.nsga2", "NSGA2", ""),
     "aco": ("archgym.agents.ant", "AntColony", ""),
+    "sae": ("archgym.agents.evolution", "SurrogateEvolution", ""),
+    "gp": ("archgym.agents.gp", "GaussianProcessSearch", ""),
+    "optuna": ("archgym.agents.outside", "OptunaSearch", "peers"),
+    "nevergrad": ("archgym.agents.outside", "NevergradSearch", "peers"),
+    "cmaes": ("archgym.agents.outside", "CatCMASearch", "peers"),
 }
 
 

@@ -91,10 +91,13 @@ def forward(factor: Floats, count: int, vector: Floats) -> None:
 def backward(factor: Floats, count: int, vector: Floats) -> None:
     """Solve ``factor x = vector`` in place over the first ``count`` points."""
     for i in range(count - 1, -1, -1):
-        total = vector[i]
-        for j in range(i + 1, count):
-            total -= factor[i, j] * vector[j]
-        vector[i] = total / factor[i, i]
+        even, odd = 0.0, 0.0  # two sums, because one would wait for itself
+        for j in range(i + 1, count - 1, 2):
+            even += factor[i, j] * vector[j]
+            odd += factor[i, j + 1] * vector[j + 1]
+        if (count - i) % 2 == 0:
+            even += factor[i, count - 1] * vector[count - 1]
+        vector[i] = (vector[i] - (even + odd)) / factor[i, i]
 
 
 @jit
@@ -273,6 +276,27 @@ def fit(
 
 
 @jit
+def predict_means(
+    designs: Integers,
+    codes: Integers,
+    count: int,
+    offsets: Integers,
+    decay: Floats,
+    variance: float,
+    weights: Floats,
+    means: Floats,
+) -> None:
+    """Posterior mean of ``designs`` (M, D)."""
+    row = np.empty(count)
+    for m in range(len(designs)):
+        covariance_row(designs[m], codes, count, offsets, decay, variance, row)
+        total = 0.0
+        for n in range(count):
+            total += row[n] * weights[n]
+        means[m] = total
+
+
+@jit
 def predict(
     designs: Integers,
     codes: Integers,
@@ -337,29 +361,25 @@ def predict_many(
 def neighbour_means(
     design: Integers,
     codes: Integers,
-    count: int,
     sizes: Integers,
     offsets: Integers,
     decay: Floats,
-    variance: float,
-    weights: Floats,
+    growth: Floats,
     row: Floats,
     sums: Floats,
     means: Floats,
 ) -> None:
     """Posterior means of every one-parameter change of ``design``: ``means[offsets[i] + level]``.
 
-    ``row`` (N,) and ``sums`` (largest size,) are scratch. Cost: one pass over the data a parameter.
+    ``row`` (N,) holds its covariance times the weights, ``growth`` is ``1 / decay``, ``sums`` (largest size,)
+    is scratch. Cost: one pass over the data a parameter.
     """
-    covariance_row(design, codes, count, offsets, decay, variance, row)
-    for n in range(count):
-        row[n] *= weights[n]
     for i in range(len(design)):
         here, start, size = design[i], offsets[i], sizes[i]
         sums[:size] = 0.0
-        for n in range(count):
+        for n in range(len(row)):
             level = codes[i, n]
-            sums[level] += row[n] / decay[start + abs(here - level)]
+            sums[level] += row[n] * growth[start + abs(here - level)]
         for level in range(size):
             total = 0.0
             for other in range(size):
@@ -369,7 +389,7 @@ def neighbour_means(
 
 @jit
 def climb(
-    design: Integers,
+    designs: Integers,
     codes: Integers,
     count: int,
     sizes: Integers,
@@ -379,19 +399,23 @@ def climb(
     weights: Floats,
     most: int,
 ) -> None:
-    """Steepest ascent of the posterior mean over one-parameter changes, at most ``most`` of them, in place."""
-    row, sums, means = np.empty(count), np.empty(sizes.max()), np.empty(sizes.sum())
-    for _ in range(most):
-        neighbour_means(design, codes, count, sizes, offsets, decay, variance, weights, row, sums, means)
-        best_parameter, best_level = -1, -1
-        best = means[offsets[0] + design[0]] + 1e-9
-        for i in range(len(design)):
-            for level in range(sizes[i]):
-                if level != design[i] and means[offsets[i] + level] > best:
-                    best, best_parameter, best_level = means[offsets[i] + level], i, level
-        if best_parameter < 0:
-            return
-        design[best_parameter] = best_level
+    """Move each of ``designs`` (M, D) up the posterior mean by at most ``most`` one-parameter changes, in place."""
+    row, sums, means, growth = np.empty(count), np.empty(sizes.max()), np.empty(sizes.sum()), 1.0 / decay
+    for design in designs:
+        for _ in range(most):
+            covariance_row(design, codes, count, offsets, decay, variance, row)
+            for n in range(count):
+                row[n] *= weights[n]
+            neighbour_means(design, codes, sizes, offsets, decay, growth, row, sums, means)
+            best_parameter, best_level = -1, -1
+            best = means[offsets[0] + design[0]] + 1e-9
+            for i in range(len(design)):
+                for level in range(sizes[i]):
+                    if level != design[i] and means[offsets[i] + level] > best:
+                        best, best_parameter, best_level = means[offsets[i] + level], i, level
+            if best_parameter < 0:
+                break
+            design[best_parameter] = best_level
 
 
 @jit

@@ -72,15 +72,21 @@ class Surrogate:
         self._width, self.capacity, self._power = len(space), capacity, power
         self._mean = np.concatenate([np.full(self._width, -0.5 * np.log(self._width)), [0.0, np.log(1e-3)]])
         self._spread = np.concatenate([np.full(self._width, 1.2), [1.5, 2.0]])
-        self._parameters = self._mean.copy()
         self._codes = np.empty((self._width, capacity), dtype=np.int64)
         self._factor = np.zeros((capacity, capacity))
         self._row = np.empty(capacity)
         self._weights = np.empty(0)
-        self._tables()
         self.count = 0
+        self.parameters = self._mean.copy()
 
-    def _tables(self) -> None:
+    @property
+    def parameters(self) -> Floats:
+        """Log rates, log variance and log noise, shape (D + 2,); setting them forgets all points."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, values: Floats) -> None:
+        self._parameters, self.count = values, 0
         self._decay, slope = np.empty(int(self.sizes.sum())), np.empty(int(self.sizes.sum()))
         rates = np.exp(self._parameters[: self._width])
         gaussian.decay_tables(rates, self._ordered, self.sizes, self._offsets, self._power, self._decay, slope)
@@ -90,7 +96,7 @@ class Surrogate:
     def fit(self, designs: Designs, outputs: Floats, iterations: int, fresh: bool = False) -> Floats:
         """Fit the hyperparameters by ``iterations`` steps; the leave-one-out means. Forgets all points."""
         start = self._mean if fresh else self._parameters
-        self._parameters, _, left_out = gaussian.fit(
+        self.parameters, _, left_out = gaussian.fit(
             start,
             np.ascontiguousarray(designs.T),
             outputs,
@@ -102,8 +108,6 @@ class Surrogate:
             self._spread,
             iterations,
         )
-        self._tables()
-        self.count = 0
         return np.asarray(left_out)
 
     def add(self, designs: Designs) -> None:
@@ -150,9 +154,24 @@ class Surrogate:
         )
         return means, deviations
 
-    def climb(self, design: Designs, most: int) -> Designs:
-        """``design`` (D,) moved uphill in the posterior mean by at most ``most`` one-parameter changes."""
-        moved = design.copy()
+    def means(self, designs: Designs) -> Floats:
+        """Posterior mean alone, shape (M,)."""
+        means = np.empty(len(designs))
+        gaussian.predict_means(
+            np.ascontiguousarray(designs),
+            self._codes,
+            self.count,
+            self._offsets,
+            self._decay,
+            self._variance,
+            self._weights,
+            means,
+        )
+        return means
+
+    def climb(self, designs: Designs, most: int) -> Designs:
+        """``designs`` (M, D) moved uphill in the posterior mean by at most ``most`` one-parameter changes each."""
+        moved = designs.copy()
         gaussian.climb(
             moved,
             self._codes,
