@@ -55,17 +55,20 @@ def subtract(box, other):
 
 
 class Receiver:
-    """What the first receiver of a level is sent, arrival by arrival."""
+    """What the first receiver of a level is sent, arrival by arrival.
 
-    def __init__(self):
-        self.box, self.stride = None, None
+    ``forgets``: the rule of older Timeloop versions, in which a step that leaves the box in place is a stride too.
+    """
+
+    def __init__(self, forgets=False):
+        self.box, self.stride, self.forgets = None, None, forgets
 
     def arrive(self, box):
         before, self.box = self.box, box
         if before is None:
             return box
         shift = vector_between(before, box)
-        if not any(shift):
+        if not any(shift) and not self.forgets:
             return subtract(box, before)
         if self.stride is None or self.stride == shift:
             self.stride = shift
@@ -80,11 +83,8 @@ def blocks_of(mapping):
         yield temporal, [(d, f) for d, f in block.x if f > 1], [(d, f) for d, f in block.y if f > 1]
 
 
-def transfers(layer, architecture, mapping, full=False):
-    """For each level and tensor: Counter of words by (multicast, groups), and words over links.
-
-    ``full`` runs every iteration of every temporal loop instead of two weighted ones.
-    """
+def transfers(layer, architecture, mapping, forgets=False):
+    """For each level and tensor: Counter of words by (multicast, groups), and words over links."""
     blocks = list(blocks_of(mapping))
     extent = dict.fromkeys(DIMENSIONS, 1)
     stages = []  # for each level: extents of a receiver, spatial loops with strides, temporal loops with strides
@@ -99,29 +99,30 @@ def transfers(layer, architecture, mapping, full=False):
     for level, (child, spatial, _) in enumerate(stages):
         outside = [loop for _, _, timed in stages[level:] for loop in timed]
         steps = []
-        ranges = [range(f) if full else range(min(f, 2)) for _, f, _ in reversed(outside)]
+        ranges = [range(min(f, 2)) for _, f, _ in reversed(outside)]
         for indices in itertools.product(*ranges):
             origin, weight = dict.fromkeys(DIMENSIONS, 0), 1
             for (dimension, factor, stride), index in zip(reversed(outside), indices, strict=True):
                 origin[dimension] += index * stride
-                weight *= factor - 1 if index == 1 and not full else 1
+                weight *= factor - 1 if index == 1 else 1
             steps.append((origin, weight))
         x_used = math.prod(f for _, f in blocks[level][1])
         y_used = math.prod(f for _, f in blocks[level][2])
         grid = (max(architecture.fanout(level)[0], x_used), max(architecture.fanout(level)[1], y_used))
         for tensor in TENSORS:
-            result[level, tensor] = run_steps(tensor, layer, child, spatial, steps, grid, moving=level > 0)
+            result[level, tensor] = run_steps(
+                tensor, layer, child, spatial, steps, grid, Receiver(forgets) if level > 0 else None
+            )
     return result, stages
 
 
-def run_steps(tensor, layer, child, spatial, steps, grid, moving):
-    traffic, links = Counter(), 0
-    receiver, before = Receiver(), {}
+def run_steps(tensor, layer, child, spatial, steps, grid, receiver):
+    traffic, links, before = Counter(), 0, {}
     places = list(itertools.product(*[range(f) for _, f, _ in reversed(spatial)]))
     for origin, weight in steps:
         high = {d: origin[d] + child[d] - 1 for d in DIMENSIONS}
         box = project(tensor, origin, high, layer)
-        fresh = receiver.arrive(box) if moving else box
+        fresh = receiver.arrive(box) if receiver else box
         boxes = {}
         for number, indices in enumerate(places):
             shifted = dict(origin)
@@ -162,9 +163,9 @@ def rounded(value):
     return max(0, math.floor(value + 0.5))
 
 
-def counts(layer, architecture, mapping, full=False):
+def counts(layer, architecture, mapping, forgets=False):
     """``{(level number, tensor): (reads, fills, updates, tile, partition)}`` of kept tensors, and the level cycles."""
-    found, stages = transfers(layer, architecture, mapping, full)
+    found, stages = transfers(layer, architecture, mapping, forgets)
     levels = len(stages)
     zero = dict.fromkeys(DIMENSIONS, 0)
     extents, unions, instances, fanouts = [], [], [], []

@@ -43,7 +43,9 @@ def random_architecture(rng, loops, levels):
         for axis, kind in enumerate(("x", "y")):
             mesh[axis] *= int(np.prod([f for _, f in loops[level, kind]], dtype=int)) + int(rng.random() < 0.3)
     storage = [
-        StorageLevel(f"L{number}", None, x, y, read_bandwidth=float(rng.integers(1, 5)), write_bandwidth=2.0, read_pJ=1.0)
+        StorageLevel(
+            f"L{number}", None, x, y, read_bandwidth=float(rng.integers(1, 5)), write_bandwidth=2.0, read_pJ=1.0
+        )
         for number, (x, y) in enumerate(reversed(meshes))
     ]
     return Architecture("random", Arithmetic(mesh_x=mesh[0], mesh_y=mesh[1]), tuple(storage))

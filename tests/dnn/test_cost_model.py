@@ -88,7 +88,9 @@ def test_equals_the_truth_without_windows(seed):
     rng = np.random.default_rng(seed)
     architecture, layer, mapping = random_case(rng, most_loops=6)
     plain = tuple(
-        Block(*(tuple((d, f) for d, f in loops if d not in "RS") for loops in (b.temporal, b.x, b.y)), frozenset(TENSORS))
+        Block(
+            *(tuple((d, f) for d, f in loops if d not in "RS") for loops in (b.temporal, b.x, b.y)), frozenset(TENSORS)
+        )
         for b in mapping.blocks
     )
     mapping = Mapping(plain)
@@ -178,7 +180,9 @@ def test_more_bandwidth_is_never_slower(seed):
     architecture, layer, mapping = random_case(np.random.default_rng(seed))
     slow = evaluate(architecture, layer, mapping)
     for level in architecture.levels:
-        architecture = architecture.with_level(level.name, read_bandwidth=2.0 * level.read_bandwidth, write_bandwidth=4.0)
+        architecture = architecture.with_level(
+            level.name, read_bandwidth=2.0 * level.read_bandwidth, write_bandwidth=4.0
+        )
     fast = evaluate(architecture, layer, mapping)
     assert fast.cycles <= slow.cycles
     assert fast.cycles >= layer.macs / fast.macs_used

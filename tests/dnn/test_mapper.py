@@ -118,7 +118,9 @@ def test_equal_seeds_give_equal_mappings_and_more_budget_is_no_worse():
     one, two = (find_mapping(architecture, layer, budget=1500, seed=7) for _ in range(2))
     assert one == two
     small = min(find_mapping(architecture, layer, budget=300, seed=s).cost.energy_pJ for s in range(3))
-    large = max(find_mapping(architecture, layer, objective="energy", budget=30000, seed=s).cost.energy_pJ for s in range(3))
+    large = max(
+        find_mapping(architecture, layer, objective="energy", budget=30000, seed=s).cost.energy_pJ for s in range(3)
+    )
     assert large <= small
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archgym.errors import ConfigError, UnknownNameError
-from archgym.simulators.dnn import normalised
+from archgym.simulators.dnn import components, normalised
 
 UNLIMITED = -1
 _SPELLINGS = {
@@ -104,6 +104,8 @@ class Architecture:
     name: str
     arithmetic: Arithmetic
     levels: tuple[StorageLevel, ...]
+    clock_GHz: float = 1.0
+    technology_nm: int | None = None
 
     def __post_init__(self) -> None:
         if not self.levels:
@@ -173,15 +175,20 @@ class Architecture:
 
         A level gives ``entries``, ``sizeKB`` or ``depth`` (rows of ``block_size`` words; none of them: unlimited),
         ``instances`` or a mesh, ``word_bits``, ``block_size``, bandwidths, and energies: ``vector_access_energy`` or
-        ``read_pJ``/``fill_pJ``/``update_pJ``; without any, the normalised ones of `normalised` are taken.
+        ``read_pJ``/``fill_pJ``/``update_pJ``. What is not given comes from `components` if the architecture has a
+        ``technology_nm`` (a level's ``class`` and ``banks`` then count), otherwise from `normalised`.
         """
         for key in ("arithmetic", "storage"):
             if key not in data:
                 raise ConfigError(f"architecture {name!r}: {key!r} is missing")
         if not isinstance(data["storage"], list) or not data["storage"]:
             raise ConfigError(f"architecture {name!r}: 'storage' must be a list of levels, innermost first")
-        arithmetic = _read_arithmetic(dict(data["arithmetic"]))
-        return cls(str(data.get("name", name)), arithmetic, tuple(_read_level(dict(level)) for level in data["storage"]))
+        _known(f"architecture {name!r}", dict(data), _ARCHITECTURE_KEYS)
+        clock = _positive(f"architecture {name!r}", "clock_GHz", data.get("clock_GHz", 1.0), whole=False)
+        node = None if data.get("technology_nm") is None else int(data["technology_nm"])
+        arithmetic = _read_arithmetic(dict(data["arithmetic"]), node, clock)
+        levels = tuple(_read_level(dict(level), node, clock) for level in data["storage"])
+        return cls(str(data.get("name", name)), arithmetic, levels, clock, node)
 
     @classmethod
     def read(cls, path: str | Path) -> Architecture:
@@ -230,27 +237,34 @@ def _energy(owner: str, data: dict[str, Any], key: str, default: float) -> float
     return float(value)
 
 
-def _read_arithmetic(data: dict[str, Any]) -> Arithmetic:
+def _read_arithmetic(data: dict[str, Any], node: int | None, clock: float) -> Arithmetic:
     owner = f"arithmetic {data.get('name', 'MAC')!r}"
     sizes = ("instances", "mesh_x", "mesh_y", "word_bits")
     data = _known(owner, data, ("name", *sizes, "energy", "energy_pJ", "leakage_pJ", "area_um2"))
     x, y = _mesh(owner, data)
     bits = int(_positive(owner, "word_bits", data.get("word_bits", 16)))
-    default = _energy(owner, data, "energy", normalised.multiplier_pJ(bits))
+    costs = {"energy_pJ": normalised.multiplier_pJ(bits), "leakage_pJ": 0.0, "area_um2": 0.0}
+    if node is not None:
+        costs = components.arithmetic_costs(bits, node, clock)
+    energy = _energy(owner, data, "energy", costs["energy_pJ"])
     return Arithmetic(
-        str(data.get("name", "MAC")), x, y, bits, _energy(owner, data, "energy_pJ", default),
-        _energy(owner, data, "leakage_pJ", 0.0), _energy(owner, data, "area_um2", 0.0),
+        str(data.get("name", "MAC")), x, y, bits, _energy(owner, data, "energy_pJ", energy),
+        _energy(owner, data, "leakage_pJ", costs["leakage_pJ"]), _energy(owner, data, "area_um2", costs["area_um2"]),
     )  # fmt: skip
 
 
+_ENERGIES = ("read_pJ", "fill_pJ", "update_pJ")
 _LEVEL_KEYS = (
     "name", "entries", "sizeKB", "depth", "instances", "mesh_x", "mesh_y", "word_bits", "block_size", "cluster_size",
     "bandwidth", "read_bandwidth", "write_bandwidth", "shared_bandwidth", "multiple_buffering", "min_utilization",
-    "technology", "vector_access_energy", "read_pJ", "fill_pJ", "update_pJ", "leakage_pJ", "area_um2",
+    "technology", "class", "banks", "vector_access_energy", "read_pJ", "fill_pJ", "update_pJ", "leakage_pJ", "area_um2",
+)  # fmt: skip
+_ARCHITECTURE_KEYS = (
+    "name", "description", "source", "arithmetic", "storage", "technology_nm", "clock_GHz", "constraints",
 )  # fmt: skip
 
 
-def _read_level(data: dict[str, Any]) -> StorageLevel:
+def _read_level(data: dict[str, Any], node: int | None, clock: float) -> StorageLevel:
     if "name" not in data:
         raise ConfigError(f"storage level {data}: 'name' is missing")
     owner = f"storage level {data['name']!r}"
@@ -262,17 +276,21 @@ def _read_level(data: dict[str, Any]) -> StorageLevel:
     )
     words = _words(owner, data, bits, block)
     technology = str(data.get("technology", "SRAM"))
-    vector = data.get("vector_access_energy")
-    if vector is None:
-        vector = normalised.vector_access_pJ(technology, words, bits, block, cluster)
-    energies = {k: _energy(owner, data, k, _energy(owner, {"": vector}, "", 0.0)) for k in ("read_pJ", "fill_pJ", "update_pJ")}
+    _positive(owner, "banks", data.get("banks", 1))
+    vector = normalised.vector_access_pJ(technology, words, bits, block, cluster)
+    costs = {"read_pJ": vector, "fill_pJ": vector, "update_pJ": vector, "leakage_pJ": 0.0, "area_um2": 0.0}
+    if node is not None:
+        costs = components.level_costs(data, words, node, clock)
+    if "vector_access_energy" in data:
+        costs.update(dict.fromkeys(_ENERGIES, _energy(owner, data, "vector_access_energy", 0.0)))
+    costs = {key: _energy(owner, data, key, value) for key, value in costs.items()}
     least = data.get("min_utilization", 0.0)
     return StorageLevel(
         str(data["name"]), words, x, y, bits, block, cluster, _bandwidth(owner, data, "read_bandwidth"),
         _bandwidth(owner, data, "write_bandwidth"), _bandwidth(owner, data, "shared_bandwidth"),
         multiple_buffering=_positive(owner, "multiple_buffering", data.get("multiple_buffering", 1.0), whole=False),
         min_utilization=_energy(owner, {"min_utilization": least}, "min_utilization", 0.0), technology=technology,
-        **energies, leakage_pJ=_energy(owner, data, "leakage_pJ", 0.0), area_um2=_energy(owner, data, "area_um2", 0.0),
+        **costs,
     )  # fmt: skip
 
 

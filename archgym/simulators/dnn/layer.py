@@ -53,7 +53,9 @@ class Layer:
             for value in pair:
                 positive_integer(f"layer {self.name!r}: {label}", value)
         if self.macs > LARGEST_COUNT:
-            raise WorkloadError(f"layer {self.name!r}: {self.macs} multiply-accumulates, at most 2^63 - 1 can be counted")
+            raise WorkloadError(
+                f"layer {self.name!r}: {self.macs} multiply-accumulates, at most 2^63 - 1 can be counted"
+            )
         for tensor, words in self.tensor_words().items():
             if words > LARGEST_COUNT:
                 raise WorkloadError(f"layer {self.name!r}: {tensor} has {words} words, at most 2^63 - 1 can be counted")
@@ -100,7 +102,9 @@ class Layer:
         for key in data:
             if key not in (*DIMENSIONS, *COEFFICIENTS, "name"):
                 raise UnknownNameError("layer dimension", key, (*DIMENSIONS, *COEFFICIENTS))
-        values = {key: positive_integer(f"layer {name!r}: {key}", data.get(key, 1)) for key in (*DIMENSIONS, *COEFFICIENTS)}
+        values = {
+            key: positive_integer(f"layer {name!r}: {key}", data.get(key, 1)) for key in (*DIMENSIONS, *COEFFICIENTS)
+        }
         return cls(
             tuple(values[dimension] for dimension in DIMENSIONS),
             (values["Wstride"], values["Hstride"]),

@@ -297,7 +297,15 @@ def new_part_links(
 
 @jit
 def operand_links(
-    used: Ints, keys: Ints, flow: Floats, tensor: int, loops: Ints, outer: Floats, last: int, grid: Grid, receivers: Ints
+    used: Ints,
+    keys: Ints,
+    flow: Floats,
+    tensor: int,
+    loops: Ints,
+    outer: Floats,
+    last: int,
+    grid: Grid,
+    receivers: Ints,
 ) -> tuple[float, float]:
     """Links among arithmetic units: each cycle every unit needs one word of each tensor, held or not."""
     served, linked = 0.0, 0.0

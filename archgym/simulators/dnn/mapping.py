@@ -76,7 +76,9 @@ class Mapping:
         Whether tiles and fan-outs fit is not looked at: that is a result of the evaluation.
         """
         if len(self.blocks) != len(architecture.levels):
-            raise DesignError(f"mapping has {len(self.blocks)} levels, {architecture.name!r} has {len(architecture.levels)}")
+            raise DesignError(
+                f"mapping has {len(self.blocks)} levels, {architecture.name!r} has {len(architecture.levels)}"
+            )
         for dimension, product in self.factors().items():
             if product != layer.bound(dimension):
                 raise DesignError(
@@ -122,7 +124,9 @@ class Mapping:
         ordered innermost first; dimensions that a permutation leaves out follow outside. Raises as ``check``.
         """
         if not isinstance(levels, Sequence) or not all(isinstance(level, Dictionary) for level in levels):
-            raise DesignError("a mapping is a list of levels, innermost first, each with name, temporal and permutation")
+            raise DesignError(
+                "a mapping is a list of levels, innermost first, each with name, temporal and permutation"
+            )
         names = [level.name for level in architecture.levels]
         by_name: dict[str, Dictionary[str, Any]] = {}
         for data in levels:

@@ -113,7 +113,9 @@ def explain(status: NDArray[np.int64], architecture: Architecture) -> str:
     need_bytes, have_bytes = math.ceil(need * bits / 8), there * bits // 8
     if verdict == 1:
         half = "" if level.multiple_buffering == 1 else f" (1/{level.multiple_buffering:g} of the memory)"
-        return f"{level.name}: tile of {need} words ({need_bytes} bytes) exceeds {there} words ({have_bytes} bytes){half}"
+        return (
+            f"{level.name}: tile of {need} words ({need_bytes} bytes) exceeds {there} words ({have_bytes} bytes){half}"
+        )
     return f"{level.name}: tile of {need} words ({need_bytes} bytes) is below the least use of {there} words"
 
 

@@ -72,7 +72,9 @@ def delivered_inputs(tile: int, width: int, height: int, loops: Ints, outer: Flo
 
 
 @jit
-def add_flow(used: Ints, keys: Ints, flow: Floats, level: int, tensor: int, share: int, groups: int, words: float) -> None:
+def add_flow(
+    used: Ints, keys: Ints, flow: Floats, level: int, tensor: int, share: int, groups: int, words: float
+) -> None:
     """Add ``words`` that ``groups`` boxes, each for ``share`` receivers, cost a level; keys stay in ascending order."""
     count = used[level, tensor]
     place = 0

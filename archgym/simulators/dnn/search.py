@@ -178,7 +178,9 @@ def reorder(pool: MappingArrays, row: int, choices: Choices, state: NDArray[np.u
 
 
 @jit
-def flip_keep(pool: MappingArrays, row: int, choices: Choices, state: NDArray[np.uint64], undo: Ints, count: int) -> int:
+def flip_keep(
+    pool: MappingArrays, row: int, choices: Choices, state: NDArray[np.uint64], undo: Ints, count: int
+) -> int:
     """Keep a tensor where it was bypassed, or the reverse."""
     entry = below(state, len(choices.free_keep))
     level, tensor = choices.free_keep[entry, 0], choices.free_keep[entry, 1]
@@ -369,9 +371,7 @@ def begin(
             if start == 0 and number == 0:
                 copy_mapping(pool, 0, scratch)
             else:
-                random_start(
-                    pool, scratch, pattern, choices, fanout, home, coefficients, machine, found, state
-                )
+                random_start(pool, scratch, pattern, choices, fanout, home, coefficients, machine, found, state)
             value = value_of(pool, scratch, coefficients, machine, found, objective)
             if number == 0 or value < values[1 + start]:
                 values[1 + start] = value

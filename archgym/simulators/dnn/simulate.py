@@ -30,7 +30,9 @@ def read_case(path: str | Path) -> tuple[Architecture, Layer, Mapping]:
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise WorkloadError(f"case file {str(path)!r} cannot be read: {error}") from error
     if not isinstance(data, dict):
-        raise WorkloadError(f"case file {str(path)!r}: an object with arch, layer and levels_inner_to_outer is expected")
+        raise WorkloadError(
+            f"case file {str(path)!r}: an object with arch, layer and levels_inner_to_outer is expected"
+        )
     return parse_case(data, str(path))
 
 
@@ -100,7 +102,12 @@ def _level_report(architecture: Architecture, name: str, cost: Cost) -> dict[str
 
 def table(architecture: Architecture, layer: Layer, mapping: Mapping, cost: Cost) -> str:
     """The result for a terminal: loop nest, counts by level and tensor, totals."""
-    lines = [f"{layer.name} on {architecture.name}: {layer.macs} multiply-accumulates", "", mapping.text(architecture), ""]
+    lines = [
+        f"{layer.name} on {architecture.name}: {layer.macs} multiply-accumulates",
+        "",
+        mapping.text(architecture),
+        "",
+    ]
     if not cost.feasible:
         return "\n".join([*lines, f"infeasible: {cost.reason}"])
     head = f"{'level':<12} {'tensor':<8} {'tile':>12} {'reads':>15} {'fills':>15} {'updates':>15} {'energy nJ':>13}"
@@ -113,7 +120,9 @@ def table(architecture: Architecture, layer: Layer, mapping: Mapping, cost: Cost
                 f"{found.fills_per_instance:>15} {found.updates_per_instance:>15} {found.energy_pJ / 1e3:>13.3f}"
             )
     lines += ["(words of one instance; energy of all instances)", ""]
-    lines.append(f"cycles {cost.cycles:.0f}   utilization {100 * cost.utilization:.2f} %   energy {cost.energy_pJ / 1e6:.4g} uJ")
+    lines.append(
+        f"cycles {cost.cycles:.0f}   utilization {100 * cost.utilization:.2f} %   energy {cost.energy_pJ / 1e6:.4g} uJ"
+    )
     return "\n".join(lines)
 
 
