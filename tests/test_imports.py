@@ -139,7 +139,7 @@ def loaded(statements):
     [
         "import archgym",
         "import archgym; archgym.families()",
-        "import archgym, gymnasium; gymnasium.spec('SoCEnv-v0')",
+        "import archgym, gymnasium; gymnasium.spec('DRAMEnv-v0')",
         "import archgym.envs, archgym.agents, archgym.rollout, archgym.simulators",
         "import archgym.cli",
     ],

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from archgym.errors import ArchGymError
 
-COMMANDS = ("list", "show", "simulate", "search", "study", "tabulate", "check", "new", "dataset")
+COMMANDS = ("list", "show", "simulate", "search", "study", "tabulate", "check", "new", "dataset", "proxy")
 _MODULES = {"list": "listing"}  # a module of that name would hide the built-in here
 
 DESCRIPTION = "Search hardware design spaces: DRAM controllers, DNN accelerators, AR/VR SoCs."

@@ -38,7 +38,7 @@ class OnlineEnv(gymnasium.Env[Observation, NDArray[np.int64]]):
         ConfigError, UnknownNameError, WorkloadError: for settings that are not allowed.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (an instance variable of the base class)
 
     def __init__(
         self,

@@ -54,7 +54,9 @@ def held_out_truth(proxy: Proxy, dataset: Dataset, most: int = 100_000) -> list[
             f"but {proxy.name} learnt {made['name']} version {made['version']}"
         )
     if not proxy.data["held_out_share"]:
-        raise ModelFileError(f"{proxy.name} was trained on every design of its data; nothing is held out to judge it by")
+        raise ModelFileError(
+            f"{proxy.name} was trained on every design of its data; nothing is held out to judge it by"
+        )
     names = [metric.name for metric in proxy.metrics]
     samples = gather(dataset, names, most, "test", drop_missing=True)
     found: list[Truth] = []  # type: ignore[no-redef]
@@ -192,10 +194,14 @@ def top_regret(
     """
     missing = [name for name in problem.objective.metrics if name not in {metric.name for metric in proxy.metrics}]
     if missing:
-        raise ConfigError(f"objective {problem.objective_name!r} reads {', '.join(missing)}, which {proxy.name} does not predict")
+        raise ConfigError(
+            f"objective {problem.objective_name!r} reads {', '.join(missing)}, which {proxy.name} does not predict"
+        )
     designs = held_out_designs(proxy, pool, seed)
     if len(designs) < max(top):
-        raise ConfigError(f"pool: {len(designs)} different held-out designs are fewer than the largest top ({max(top)})")
+        raise ConfigError(
+            f"pool: {len(designs)} different held-out designs are fewer than the largest top ({max(top)})"
+        )
     true = problem.evaluate(designs).reward
     predicted = problem.score(designs, proxy(designs, problem.workload)).reward
     order, best_order = np.argsort(-predicted, kind="stable"), np.argsort(-true, kind="stable")
@@ -205,7 +211,11 @@ def top_regret(
     for k in top:
         regret = best - float(true[order[:k]].max())
         hits = len(set(order[:k].tolist()) & set(best_order[:k].tolist()))
-        report["top"][str(k)] = {"regret": regret, "share": regret / (best - median) if best > median else 0.0, "hits": hits}
+        report["top"][str(k)] = {
+            "regret": regret,
+            "share": regret / (best - median) if best > median else 0.0,
+            "hits": hits,
+        }
     return report
 
 

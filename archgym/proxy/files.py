@@ -95,7 +95,9 @@ def load_proxy(directory: Path | str) -> Proxy:
     try:
         return _assemble(entry, arrays)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ModelFileError(f"{directory / DESCRIPTION}: a field is missing or of the wrong kind ({error!r})") from error
+        raise ModelFileError(
+            f"{directory / DESCRIPTION}: a field is missing or of the wrong kind ({error!r})"
+        ) from error
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -50,9 +50,7 @@ class Table:
     target: Floats
 
     def take(self, chosen: NDArray[Any]) -> Table:
-        return dataclasses.replace(
-            self, designs=self.designs[chosen], raw=self.raw[chosen], target=self.target[chosen]
-        )
+        return dataclasses.replace(self, designs=self.designs[chosen], raw=self.raw[chosen], target=self.target[chosen])
 
     def __len__(self) -> int:
         return len(self.target)
@@ -125,12 +123,16 @@ def fit_model(candidate: Candidate, table: Table, features: FeatureMap, seed: in
         return StackedModel(linear, _fit_boosting(learn, s, inputs, left, seed, members))
 
 
-def _fit_boosting(learn: Any, s: Mapping[str, Any], inputs: Floats, target: Floats, seed: int, members: int) -> TreeModel:
+def _fit_boosting(
+    learn: Any, s: Mapping[str, Any], inputs: Floats, target: Floats, seed: int, members: int
+) -> TreeModel:
     """Members, if several, each leave out a different tenth of the rows."""
     rng = np.random.default_rng(seed)
     boosters = []
     for member in range(members):
-        rows = np.arange(len(target)) if members == 1 else rng.permutation(len(target))[: int(np.ceil(0.9 * len(target)))]
+        rows = (
+            np.arange(len(target)) if members == 1 else rng.permutation(len(target))[: int(np.ceil(0.9 * len(target)))]
+        )
         booster = learn.HistGradientBoostingRegressor(
             learning_rate=s["rate"], max_iter=s["rounds"], max_leaf_nodes=s["leaves"], min_samples_leaf=s["leaf"],
             early_stopping=False, random_state=seed * 1000 + member,
@@ -192,9 +194,7 @@ class Choice:
     scores: tuple[tuple[str, float], ...]
 
 
-def choose(
-    options: Sequence[Candidate], table: Table, fold: NDArray[np.int64], seed: int, logarithm: bool
-) -> Choice:
+def choose(options: Sequence[Candidate], table: Table, fold: NDArray[np.int64], seed: int, logarithm: bool) -> Choice:
     """Cross-validate every candidate; the one with the least relative error is best (the first of equals)."""
     scores = []
     for candidate in options:

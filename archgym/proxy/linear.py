@@ -57,7 +57,9 @@ class LinearModel:
     def bind(self, workload: Floats, space: Space) -> BoundLinear:
         """The model for one workload."""
         factors = np.concatenate([[1.0], workload])
-        return BoundLinear(float((self.intercept * factors).sum()), (self.single * factors).sum(axis=1), self.pairs, space)
+        return BoundLinear(
+            float((self.intercept * factors).sum()), (self.single * factors).sum(axis=1), self.pairs, space
+        )
 
 
 class BoundLinear:
@@ -151,7 +153,9 @@ class StackedModel:
         return {f"{part}.{name}": array for part, arrays in parts for name, array in arrays.items()}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[Any]], space: Space, width: int, workload_columns: int) -> StackedModel:
+    def from_arrays(
+        cls, arrays: dict[str, NDArray[Any]], space: Space, width: int, workload_columns: int
+    ) -> StackedModel:
         """From saved arrays.
 
         Raises:

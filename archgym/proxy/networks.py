@@ -187,7 +187,9 @@ def _fit(
     wanted = torch.from_numpy(((target - mean) / spread).astype(np.float32))
     count = inputs.shape[1]
     sizes = ((count, hidden), (hidden, hidden), (hidden, 1))
-    weights = [torch.from_numpy((rng.normal(size=(members, *s)) * np.sqrt(2.0 / s[0])).astype(np.float32)) for s in sizes]
+    weights = [
+        torch.from_numpy((rng.normal(size=(members, *s)) * np.sqrt(2.0 / s[0])).astype(np.float32)) for s in sizes
+    ]
     biases = [torch.zeros(members, 1, s[1]) for s in sizes]
     for parameter in (*weights, *biases):
         parameter.requires_grad_(True)

@@ -186,11 +186,13 @@ def _one_target(
     tried = [given] if given else candidates(kinds, len(table))
     choice = Choice(tried[0], ()) if len(tried) == 1 else choose(tried, table.take(few), fold[few], seed, logarithm)
     best = choice.best
-    tell(f"{name}: {best}" + (f", cross-validated relative RMSE {min(s for _, s in choice.scores):.3%}" if choice.scores else ""))
+    tell(
+        f"{name}: {best}"
+        + (f", cross-validated relative RMSE {min(s for _, s in choice.scores):.3%}" if choice.scores else "")
+    )
     floor, factor = calibrate(best, table.take(few), fold[few], seed, _some(best, members), logarithm)
     model = fit_target(best, table, seed, _some(best, members), logarithm).calibrated(floor, factor)
-    entry = {"model": str(best), "logarithm": logarithm,
-             "cross_validated_relative_rmse": dict(choice.scores)}
+    entry = {"model": str(best), "logarithm": logarithm, "cross_validated_relative_rmse": dict(choice.scores)}
     return model, entry  # fmt: skip
 
 

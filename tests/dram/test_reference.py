@@ -1,6 +1,7 @@
 """Equality with DRAMSys 4.0: total time to the printed value, mean latency and energy to the printed digits."""
 
 import pytest
+
 from benchmarks.dram_fidelity import LATENCY_DIGITS, errors, reference_runs, simulate
 
 EVERY = 19  # the quick test's share; groups are interleaved by trace and configuration, so all are in it

@@ -38,7 +38,7 @@ def installation(tmp_path):
 def test_gymnasium_alone_knows_the_environments(installation):
     script = (
         "import sys, gymnasium as gym\n"
-        "env = gym.make('SoCEnv-v0'); env.reset(seed=0)\n"
+        "env = gym.make('DRAMEnv-v0'); env.reset(seed=0)\n"
         "sys.stdout.write(str(env.step(env.action_space.sample())[3]))"
     )
     assert fresh(script, site=installation) == "True"
@@ -52,7 +52,7 @@ def test_starting_an_interpreter_imports_nothing_of_archgym(installation):
 def test_knowing_the_environments_imports_no_simulator_kernel(installation):
     script = (
         "import sys, gymnasium\n"
-        "assert 'SoCEnv-v0' in gymnasium.registry and 'SoCSequentialEnv-v0' in gymnasium.registry\n"
+        "assert 'DRAMEnv-v0' in gymnasium.registry and 'DRAMSequentialEnv-v0' in gymnasium.registry\n"
         "sys.stdout.write(str([m for m in ('numba', 'pettingzoo', 'torch', 'matplotlib') if m in sys.modules]))"
     )
     assert fresh(script, site=installation) == "[]"
@@ -65,11 +65,11 @@ def test_knowing_the_environments_imports_no_simulator_kernel(installation):
         "import gymnasium, archgym",
         "import gymnasium.spaces, archgym",
         "import archgym.envs.design, gymnasium",
-        "import gymnasium; gymnasium.make('archgym:SoCEnv-v0')",
+        "import gymnasium; gymnasium.make('archgym:DRAMEnv-v0')",
     ],
 )
 def test_either_order_of_imports_registers(script):
-    known = "; import sys; sys.stdout.write(str('SoCEnv-v0' in gymnasium.registry))"
+    known = "; import sys; sys.stdout.write(str('DRAMEnv-v0' in gymnasium.registry))"
     assert fresh(script + known) == "True"
 
 

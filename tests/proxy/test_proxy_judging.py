@@ -126,7 +126,9 @@ def test_the_command_line_from_logs_to_a_judged_proxy(data, tmp_path, capsys):
         code = main([str(argument) for argument in arguments])
         return code, capsys.readouterr()
 
-    code, out = run("dataset", "build", logs, "--out", tmp_path / "d", "--workload", "mixed", "--steps", 300, "--licence", "MIT")
+    code, out = run(
+        "dataset", "build", logs, "--out", tmp_path / "d", "--workload", "mixed", "--steps", 300, "--licence", "MIT"
+    )
     assert (code, "300 rows" in out.out) == (0, True)
     assert run("dataset", "verify", tmp_path / "d", "--rows", 50)[0] == 0
     assert "toy-memory version 1" in run("dataset", "info", tmp_path / "d")[1].out
@@ -136,7 +138,9 @@ def test_the_command_line_from_logs_to_a_judged_proxy(data, tmp_path, capsys):
     code, out = run(*train, "--out", tmp_path / "p")
     assert (code, "proxy:toy-memory:" in out.out) == (0, True)
     assert "ridge(alpha=" in run("proxy", "info", tmp_path / "p")[1].out
-    code, out = run("proxy", "evaluate", tmp_path / "p", tmp_path / "d", "--json", "--pool", 200, "--plot", tmp_path / "x")
+    code, out = run(
+        "proxy", "evaluate", tmp_path / "p", tmp_path / "d", "--json", "--pool", 200, "--plot", tmp_path / "x"
+    )
     report = json.loads(out.out)
     assert report["metrics"]["total_time_s"]["overall"]["relative_rmse"] < 0.05
     assert report["regret"][0]["objective"] == "joint"
@@ -150,6 +154,6 @@ def test_the_command_line_from_logs_to_a_judged_proxy(data, tmp_path, capsys):
 def test_kinds_of_models_are_all_tried(make, data, tmp_path):
     assert set(CANDIDATES) == {"ridge", "forest", "boosting", "stacked", "networks"}
     path = save_proxy(make("networks"), tmp_path / "n")
-    assert {part["kind"] for part in json.loads((path / "proxy.json").read_text())["parts"] if part["quantity"] in TARGETS} == {
-        "networks"
-    }
+    assert {
+        part["kind"] for part in json.loads((path / "proxy.json").read_text())["parts"] if part["quantity"] in TARGETS
+    } == {"networks"}

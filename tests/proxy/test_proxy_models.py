@@ -13,7 +13,11 @@ from archgym.proxy.trees import TreeModel, from_boosters, from_forest
 from archgym.space import Space, choice, grid
 from tests.dataset.toy import SPACE
 
-WORKLOADS = [{"locality": 0.95, "requests": 1e4}, {"locality": 0.1, "requests": 1e4}, {"locality": 0.5, "requests": 1e4}]
+WORKLOADS = [
+    {"locality": 0.95, "requests": 1e4},
+    {"locality": 0.1, "requests": 1e4},
+    {"locality": 0.5, "requests": 1e4},
+]
 NAMES = ("locality", "requests")
 
 
@@ -64,7 +68,9 @@ def test_the_tree_kernel_is_a_plain_walk_and_equals_scikit_learn(table, kind):
             model = from_forest(trained[0], groups=3)
         else:
             settings = {"max_iter": 40, "min_samples_leaf": 1, "early_stopping": False}
-            trained = [HistGradientBoostingRegressor(random_state=s, **settings).fit(inputs, table.target) for s in (0, 1)]
+            trained = [
+                HistGradientBoostingRegressor(random_state=s, **settings).fit(inputs, table.target) for s in (0, 1)
+            ]
             model = from_boosters(trained)
         expected = np.mean([one.predict(inputs) for one in trained], axis=0)
     model.check(columns.shape[1] + workload.shape[1])

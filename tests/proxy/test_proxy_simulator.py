@@ -86,7 +86,9 @@ def test_other_spaces_and_workloads_are_refused(make):
     with pytest.raises(ConfigError, match="has space"):
         make_problem("ToyMemoryEnv-v0", simulator=narrow)
     other = dataclasses.replace(MIXED, name="mine", fingerprint="0" * 64)
-    with pytest.raises(WorkloadError, match="was trained on mixed, random, stream and cannot answer for workload 'mine'"):
+    with pytest.raises(
+        WorkloadError, match="was trained on mixed, random, stream and cannot answer for workload 'mine'"
+    ):
         proxy(SPACE.default[None], other)
     general = make("boosting", general=True)
     assert np.isfinite(general(SPACE.default[None], other)["energy_J"][0])
@@ -163,7 +165,11 @@ def test_files_that_hold_code_or_damage_are_refused(make, tmp_path):
     (swapped / "proxy.json").write_text(json.dumps(description))
     with pytest.raises(ModelFileError, match="not those of proxy:toy-memory"):
         load_proxy(swapped)
-    for change, message in (({"archgym_proxy": 9}, "format 1"), ({"parts": None}, "wrong kind"), ({"space_fingerprint": "0"}, "claims")):
+    for change, message in (
+        ({"archgym_proxy": 9}, "format 1"),
+        ({"parts": None}, "wrong kind"),
+        ({"space_fingerprint": "0"}, "claims"),
+    ):
         entry = json.loads((good / "proxy.json").read_text()) | change
         (swapped / "proxy.json").write_text(json.dumps(entry))
         (swapped / "arrays.npz").write_bytes((good / "arrays.npz").read_bytes())
@@ -213,7 +219,9 @@ def test_missing_targets_are_counted_and_named(tmp_path):
         writer.append(rows)
         data = writer.finish()
     inside = ~held_out(designs)
-    with pytest.raises(DatasetError, match=f"total_time_s in {inside[:3].sum()} rows, energy_J in {inside[:7].sum()} rows"):
+    with pytest.raises(
+        DatasetError, match=f"total_time_s in {inside[:3].sum()} rows, energy_J in {inside[:7].sum()} rows"
+    ):
         train_proxy(data, TARGETS, ("ridge",))
     assert len(gather(data, TARGETS, 1000, drop_missing=True)) == len(np.unique(designs[7:][inside[7:]], axis=0))
 
