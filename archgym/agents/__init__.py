@@ -34,7 +34,6 @@ BUILT_IN: dict[str, tuple[str, str, str]] = {
     "gp": ("archgym.agents.gp", "GaussianProcessSearch", ""),
     "optuna": ("archgym.agents.outside", "OptunaSearch", "peers"),
     "nevergrad": ("archgym.agents.outside", "NevergradSearch", "peers"),
-    "cmaes": ("archgym.agents.outside", "CatCMASearch", "peers"),
 }
 
 
