@@ -26,7 +26,8 @@ LARGEST_COUNT = 2**63 - 1
 def positive_integer(name: str, value: object) -> int:
     """``value`` as an int of at least 1, or a ``WorkloadError`` that names ``name``."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise WorkloadError(f"{name} = {value!r}: must be a whole number of at least 1")
+        shown = value if isinstance(value, np.generic) else repr(value)
+        raise WorkloadError(f"{name} = {shown}: must be a whole number of at least 1")
     return int(value)
 
 
