@@ -165,7 +165,7 @@ def _draw_metrics(
         )
     axes.vlines(0, -0.5, len(bars) - 0.5, color="black", linewidth=0.8)
     axes.text(0, len(bars) - 0.2, "◀ smaller | larger ▶ (log scale; green: better)", ha="center", va="center")
-    axes.set_xlim(-1.45 * reach, 1.45 * reach)
+    axes.set_xlim(-1.7 * reach, 1.7 * reach)
     _bare(axes, [metric.name for metric in bars], lines)
 
 
