@@ -12,10 +12,10 @@ import time
 
 import numpy as np
 
+from archgym.agents.online_training import control, train_online
 from archgym.agents.team_learner import TeamSettings
 from archgym.envs.online import ParallelOnlineEnv
 from archgym.envs.online_memory import ACTION_SPACE, OnlineMemory
-from archgym.agents.online_training import control, train_online
 
 SMALL = ("synthetic:phases?requests=4000&seed=1", "mediabench-jpegdecode_32?requests=4000")
 FULL = ("synthetic:phases?requests=40000&seed=1", "mediabench-jpegdecode_32", "mediabench-c-ray-1.1_32")
