@@ -1,7 +1,7 @@
 """Registers archgym's environments as soon as Gymnasium has been imported, whichever of the two comes first.
 
-Gymnasium has loaded no plugins since version 1.0, so this waits for its import. It stands alone: an installation
-also runs a copy of it at interpreter start, and it must not import archgym (or anything slow) before it is needed.
+Gymnasium has loaded no plugins since version 1.0, so this waits for its import. Where archgym is installed,
+``packaging/_archgym_startup.py`` sees to it that archgym itself is imported before Gymnasium.
 """
 
 import sys
@@ -44,9 +44,5 @@ def register_when_imported() -> None:
     """Register now if Gymnasium is there, else once it is."""
     if hasattr(sys.modules.get("gymnasium"), "envs"):
         register()
-    elif not any(type(finder).__name__ == AfterGymnasium.__name__ for finder in sys.meta_path):
+    elif not any(isinstance(finder, AfterGymnasium) for finder in sys.meta_path):
         sys.meta_path.insert(0, AfterGymnasium())
-
-
-if __name__ == "_archgym_startup":  # the installed copy
-    register_when_imported()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 import warnings
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from archgym.registry import families
 from tests import toy
 
 ROOT = Path(__file__).parents[2]
-STARTUP = ROOT / "archgym" / "envs" / "startup.py"
-LINE = ROOT / "archgym" / "envs" / "archgym.pth"
+STARTUP = ROOT / "packaging" / "_archgym_startup.py"
+LINE = ROOT / "packaging" / "archgym.pth"
 
 
 def fresh(script, *, site=None):
@@ -76,7 +77,7 @@ def test_either_order_of_imports_registers(script):
 def test_the_finder_is_gone_after_use(installation):
     script = (
         "import sys, archgym, gymnasium\n"
-        "sys.stdout.write(str([f for f in sys.meta_path if type(f).__name__ == 'AfterGymnasium']))"
+        "sys.stdout.write(str([f for f in sys.meta_path if type(f).__name__ in ('AfterGymnasium', 'BeforeGymnasium')]))"
     )
     assert fresh(script, site=installation) == "[]"
 
@@ -84,6 +85,25 @@ def test_the_finder_is_gone_after_use(installation):
 def test_a_broken_archgym_does_not_break_gymnasium(installation, tmp_path):
     script = (
         "import sys, warnings; sys.modules['archgym.envs.registration'] = None\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
+        "    warnings.simplefilter('always')\n"
+        "    import gymnasium\n"
+        "gymnasium.make('CartPole-v1')\n"
+        "sys.stdout.write(str(['not registered' in str(w.message) for w in caught if 'archgym' in str(w.message)]))"
+    )
+    assert fresh(script, site=installation) == "[True]"
+
+
+def test_what_a_wheel_adds_are_copies_of_files_that_are_not_the_packages():
+    """A file that is put elsewhere by force is no longer in the package, so it must have a source of its own."""
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["force-include"] == {str(file.relative_to(ROOT)): file.name for file in (LINE, STARTUP)}
+    assert not any(source.startswith("archgym/") for source in wheel["force-include"])
+
+
+def test_an_archgym_that_cannot_be_imported_does_not_break_gymnasium(installation):
+    script = (
+        "import sys, warnings; sys.modules['archgym'] = None\n"
         "with warnings.catch_warnings(record=True) as caught:\n"
         "    warnings.simplefilter('always')\n"
         "    import gymnasium\n"
