@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import gzip
-import itertools
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from archgym.errors import ConfigError, UnknownNameError
 from archgym.simulators.dnn.architecture import Architecture, Arithmetic, StorageLevel
 from archgym.simulators.dnn.constraints import read_freedom, satisfies
-from archgym.simulators.dnn.layer import DIMENSIONS, Layer, depthwise, gemm
+from archgym.simulators.dnn.exhaustive import best_mapping, every_mapping
+from archgym.simulators.dnn.layer import Layer, depthwise, gemm
 from archgym.simulators.dnn.mapper import find_mapping, map_network
-from archgym.simulators.dnn.mapping import MappingArrays, pack
-from archgym.simulators.dnn.model import evaluate, evaluate_batch
+from archgym.simulators.dnn.mapping import pack, unpack
+from archgym.simulators.dnn.model import evaluate
 
 QUALITY = json.loads(
     gzip.decompress((Path(__file__).parents[1] / "golden" / "dnn" / "mapper_quality.json.gz").read_bytes())
@@ -51,44 +50,6 @@ def small_architecture(words=12, fanout=(2, 2), energies=(1.0, 4.0, 50.0)):
     )  # fmt: skip
 
 
-def splits(bound, places):
-    """Every way to write ``bound`` as an ordered product of ``places`` factors."""
-    if places == 1:
-        yield (bound,)
-        return
-    for factor in range(1, bound + 1):
-        if bound % factor == 0:
-            for rest in splits(bound // factor, places - 1):
-                yield (factor, *rest)
-
-
-def orders_of(factors):
-    """Every order of the dimensions whose factor is above 1, the others behind."""
-    for order in itertools.permutations([d for d, factor in enumerate(factors) if factor > 1]):
-        yield (*order, *(d for d in range(len(factors)) if d not in order))
-
-
-def every_mapping(layer, keeps):
-    """All mappings onto `small_architecture` that differ: factors in T0, T1, x1, y1, T2, loop orders, keep masks."""
-    temporal, order, spatial, keep = [], [], [], []
-    for chosen in itertools.product(*[list(splits(bound, 5)) for bound in layer.bounds]):
-        inner, middle, along_x, along_y, outer = zip(*chosen, strict=True)
-        if np.prod(along_x) > 2 or np.prod(along_y) > 2:
-            continue
-        for orders in itertools.product(orders_of(inner), orders_of(middle), orders_of(outer)):
-            for mask in keeps:
-                temporal.append((inner, middle, outer))
-                order.append(orders)
-                spatial.append((along_x, along_y))
-                keep.append(mask)
-    rows, width = len(temporal), len(DIMENSIONS)
-    fan = np.ones((rows, 3, 2, width), np.int64)
-    fan[:, 1] = spatial
-    identity = np.broadcast_to(np.arange(width), fan.shape).copy()
-    return MappingArrays(np.array(temporal), np.array(order), fan, identity, np.array(keep))
-
-
-ALL_KEPT = np.ones((3, 3), bool)
 SMALL = {
     "gemm": gemm(4, 6, 2),
     "convolution": Layer.from_json({"R": 3, "P": 4, "K": 2, "C": 2}),
@@ -97,20 +58,43 @@ SMALL = {
 }
 
 
+def score(cost, objective):
+    return {"edp": cost.energy_pJ * cost.cycles, "energy": cost.energy_pJ, "latency": cost.cycles}[objective]
+
+
 @pytest.mark.parametrize("objective", ["edp", "energy", "latency"])
 @pytest.mark.parametrize("name", SMALL)
 def test_reaches_the_exhaustive_optimum_on_small_layers(name, objective):
     layer, architecture = SMALL[name], small_architecture()
-    without_inputs, without_outputs = ALL_KEPT.copy(), ALL_KEPT.copy()
-    without_inputs[0, 1] = without_outputs[0, 2] = False
-    batch = evaluate_batch(architecture, layer, every_mapping(layer, [ALL_KEPT, without_inputs, without_outputs]))
-    score = {"edp": batch.energy_pJ * batch.cycles, "energy": batch.energy_pJ, "latency": batch.cycles}[objective]
-    optimum = np.nanmin(score)
     rules = [{"target": "GLB", "type": "datatype", "keep": ["Weights", "Inputs", "Outputs"]}]
-    found = [find_mapping(architecture, layer, rules, objective, 6000, seed).cost for seed in range(3)]
-    for cost in found:
-        reached = {"edp": cost.energy_pJ * cost.cycles, "energy": cost.energy_pJ, "latency": cost.cycles}[objective]
-        assert reached <= 1.005 * optimum
+    optimum = score(best_mapping(architecture, layer, rules, objective).cost, objective)
+    for seed in range(3):
+        reached = score(find_mapping(architecture, layer, rules, objective, 6000, seed).cost, objective)
+        assert optimum * (1 - 1e-12) <= reached <= 1.005 * optimum
+
+
+def test_every_mapping_is_there_once_and_keeps_to_the_rules():
+    layer, architecture = gemm(2, 1, 4), small_architecture()
+    rules = [
+        {"target": "GLB", "type": "spatial", "factors": "P=1", "split": 8},
+        {"target": "DRAM", "type": "temporal", "factors": "C=1", "permutation": "C"},
+        *({"target": name, "type": "datatype", "keep": ["Weights", "Inputs", "Outputs"]} for name in ("RF", "GLB")),
+    ]
+    blocks = list(every_mapping(architecture, layer, rules))
+    freedom = read_freedom(architecture, layer, rules)
+    texts = []
+    for arrays in blocks:
+        assert all(satisfies(arrays, row, freedom) for row in range(arrays.rows))
+        texts += [unpack(arrays, row).text(architecture) for row in range(arrays.rows)]
+    # P in RF, GLB or DRAM; C in (RF, GLB, x of GLB) as 4 or 2 x 2, one along x at most; two loops of a level swap.
+    places = {("P", where): 1 for where in ("RF", "GLB", "DRAM")}
+    splits_of_c = [(4, 1, 1), (1, 4, 1), (2, 2, 1), (2, 1, 2), (1, 2, 2)]
+    expected = sum(
+        1 + (c[0] > 1 and where == "RF") + (c[1] > 1 and where == "GLB") for _, where in places for c in splits_of_c
+    )
+    assert len(texts) == len(set(texts)) == expected
+    with pytest.raises(ConfigError, match="more than 100 mappings"):
+        list(every_mapping(architecture, gemm(8, 8, 8), (), limit=100))
 
 
 def test_equal_seeds_give_equal_mappings_and_more_budget_is_no_worse():

@@ -21,7 +21,8 @@ from archgym.simulators.dnn.mapping import Mapping, MappingArrays, unpack
 from archgym.simulators.dnn.model import Cost, evaluate, largest_fanout
 
 if TYPE_CHECKING:
-    from archgym.simulators.dnn.search import Choices
+    from archgym.simulators.dnn.analysis import Analysis
+    from archgym.simulators.dnn.moves import Choices
 
 OBJECTIVES = ("edp", "energy", "latency")
 # Annealing in the logarithm of the objective: at first a mapping half as good again is often taken, at last hardly any.
@@ -60,7 +61,6 @@ def find_mapping(
     Raises:
         ConfigError: for a budget below 1 and for constraints that no mapping can meet.
     """
-    from archgym.simulators.dnn.evaluation import make_analysis
     from archgym.simulators.dnn.search import search
 
     if objective not in OBJECTIVES:
@@ -70,17 +70,44 @@ def find_mapping(
     freedom = read_freedom(architecture, layer, rules)
     starts = max(1, min(MOST_STARTS, budget // 100))
     tries = max(1, min(MOST_TRIES, budget // (6 * starts)))
-    pool = start_pool(freedom, layer, starts)
-    choices = read_choices(freedom, layer)
+    pool = start_pool(freedom, layer, 2 * starts + 2)
+    choices, fanout, home, found = _setting(architecture, layer, freedom)
     search(
-        pool, budget, starts, tries, HOT, COLD, choices,
-        np.array([architecture.fanout(number) for number in range(len(architecture.levels))], np.int64),
-        homes(freedom), layer.coefficients(), architecture.machine(),
-        make_analysis(len(architecture.levels), largest_fanout(architecture)), OBJECTIVES.index(objective),
-        generator_state(seed),
+        pool, budget, starts, tries, HOT, COLD, choices, fanout, home, layer.coefficients(), architecture.machine(), found,
+        OBJECTIVES.index(objective), generator_state(seed),
     )  # fmt: skip
     mapping = unpack(pool, 0)
     return Mapped(mapping, evaluate(architecture, layer, mapping), budget)
+
+
+def _setting(
+    architecture: Architecture, layer: Layer, freedom: Freedom
+) -> tuple[Choices, NDArray[np.int64], NDArray[np.int64], Analysis]:
+    """What a search may change, the physical fan-outs, where loops start, and room for an analysis."""
+    from archgym.simulators.dnn.analysis import make_analysis
+
+    levels = len(architecture.levels)
+    fanout = np.array([architecture.fanout(number) for number in range(levels)], np.int64)
+    found = make_analysis(levels, largest_fanout(architecture))
+    return read_choices(freedom, layer), fanout, homes(freedom), found
+
+
+def random_mappings(
+    architecture: Architecture, layer: Layer, rules: Sequence[Rule] = (), count: int = 1, seed: int = 0
+) -> MappingArrays:
+    """``count`` random mappings that keep to the rules: a well-used array, memories filled until little more fits.
+
+    Not every one need fit: what the rules force inwards is taken as it is. Deterministic for a seed.
+    """
+    from archgym.simulators.dnn.search import random_rows
+
+    freedom = read_freedom(architecture, layer, rules)
+    pool = start_pool(freedom, layer, count + 1)
+    choices, fanout, home, found = _setting(architecture, layer, freedom)
+    random_rows(
+        pool, choices, fanout, home, layer.coefficients(), architecture.machine(), found, generator_state(seed)
+    )
+    return pool.take(slice(1, None))
 
 
 def map_network(
@@ -125,8 +152,8 @@ def homes(freedom: Freedom) -> NDArray[np.int64]:
     return home
 
 
-def start_pool(freedom: Freedom, layer: Layer, starts: int) -> MappingArrays:
-    """Room for a search; every row holds the plain start, each loop as far out as constraints let it.
+def start_pool(freedom: Freedom, layer: Layer, rows: int) -> MappingArrays:
+    """Room for ``rows`` mappings; every one is the plain start, each loop as far out as constraints let it.
 
     Raises ``ConfigError`` where they leave no place for a factor.
     """
@@ -135,7 +162,6 @@ def start_pool(freedom: Freedom, layer: Layer, starts: int) -> MappingArrays:
         left = _place(factors, freedom, dimension, bound // int(factors[:, :, dimension].prod()))
         if left > 1:
             raise ConfigError(f"mapping constraints leave no place for a factor {left} of {DIMENSIONS[dimension]}")
-    rows = 2 * starts + 2
 
     def repeat(array: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.repeat(np.ascontiguousarray(array)[None], rows, axis=0)
@@ -173,7 +199,7 @@ def prime_factors(number: int) -> list[int]:
 
 def read_choices(freedom: Freedom, layer: Layer) -> Choices:
     """What the search may change, as arrays."""
-    from archgym.simulators.dnn.search import Choices
+    from archgym.simulators.dnn.moves import Choices
 
     primes = [sorted(set(prime_factors(bound))) for bound in layer.bounds]
     table = np.ones((len(DIMENSIONS), max(1, *map(len, primes))), np.int64)

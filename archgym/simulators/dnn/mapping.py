@@ -248,7 +248,7 @@ def unpack(arrays: MappingArrays, row: int) -> Mapping:
 
 def check_arrays(arrays: MappingArrays, architecture: Architecture, layer: Layer) -> None:
     """Raise ``DesignError`` unless every row is a mapping of ``layer`` onto ``architecture`` (as ``Mapping.check``)."""
-    from archgym.simulators.dnn.evaluation import first_wrong
+    from archgym.simulators.dnn.mapping_checks import first_wrong
 
     count, levels, width = arrays.rows, len(architecture.levels), len(DIMENSIONS)
     shapes = ((levels, width), (levels, width), (levels, 2, width), (levels, 2, width), (levels, len(TENSORS)))

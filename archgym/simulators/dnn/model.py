@@ -124,7 +124,7 @@ def evaluate(architecture: Architecture, layer: Layer, mapping: Mapping) -> Cost
 
     Raises ``DesignError`` if it is not a mapping of the layer, ``WorkloadError`` if a count passes 2^63 - 1.
     """
-    from archgym.simulators.dnn.evaluation import (
+    from archgym.simulators.dnn.analysis import (
         FILLS,
         INSTANCES,
         PARTITION,
@@ -132,10 +132,10 @@ def evaluate(architecture: Architecture, layer: Layer, mapping: Mapping) -> Cost
         READS,
         TILE,
         UPDATES,
-        evaluate_mapping,
         make_analysis,
         partition,
     )
+    from archgym.simulators.dnn.evaluation import evaluate_mapping
 
     mapping.check(architecture, layer)
     found = make_analysis(len(architecture.levels), largest_fanout(architecture))
@@ -168,7 +168,8 @@ def evaluate_batch(
 
     Raises ``DesignError`` if a row is not a mapping of the layer, ``WorkloadError`` if a count passes 2^63 - 1.
     """
-    from archgym.simulators.dnn.evaluation import evaluate_rows, make_analysis
+    from archgym.simulators.dnn.analysis import make_analysis
+    from archgym.simulators.dnn.evaluation import evaluate_rows
 
     arrays = mappings if isinstance(mappings, MappingArrays) else pack(mappings)
     count = arrays.rows

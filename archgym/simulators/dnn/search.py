@@ -7,211 +7,31 @@ kernels, deterministic for a seed.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from archgym.simulators.dnn.analysis import CYCLES, ENERGY, FITS, Analysis, fits, measure
 from archgym.simulators.dnn.architecture import Machine
-from archgym.simulators.dnn.evaluation import (
-    CYCLES,
-    ENERGY,
-    FITS,
-    Analysis,
-    evaluate_mapping,
-    fits,
-    measure,
-)
+from archgym.simulators.dnn.evaluation import evaluate_mapping
 from archgym.simulators.dnn.mapping import MappingArrays
+from archgym.simulators.dnn.moves import (
+    TEMPORAL,
+    Choices,
+    below,
+    copy_mapping,
+    factor_at,
+    move_place,
+    propose,
+    set_factor,
+    take_back,
+    unit,
+)
 from archgym.simulators.dnn.reuse import RELEVANT, Floats, Ints
 from archgym.simulators.jit import jit
 
 EDP, BY_ENERGY, BY_LATENCY = range(3)
 INFEASIBLE = 1e200
-# Kinds of entries in the list that takes back a proposal.
-FACTOR, ORDER, KEEP = range(3)
-TEMPORAL = 0
-
-
-class Choices(NamedTuple):
-    """What may be changed; see `constraints.Freedom`."""
-
-    slots: Ints  # (slots, 2): level and kind (temporal, x, y) in which some dimension may have a factor
-    dimensions: Ints  # dimensions whose bound is above 1
-    primes: Ints  # (8, room): distinct prime factors of each bound
-    prime_count: Ints  # (8,)
-    limit: Ints  # (levels, 3, 8)
-    movable: NDArray[np.bool_]  # (levels, 3, 8): factor not fixed
-    free_keep: Ints  # (entries, 2): level and tensor
-    first_place: Ints  # (levels,): first temporal place that may be reordered; 7 or more: none
-
-
-@jit
-def draw(state: NDArray[np.uint64]) -> int:
-    """Next number of a 64-bit xorshift generator, as 53 bits."""
-    x = state[0]
-    x ^= x << np.uint64(13)
-    x ^= x >> np.uint64(7)
-    x ^= x << np.uint64(17)
-    state[0] = x
-    return int(x >> np.uint64(11))
-
-
-@jit
-def below(state: NDArray[np.uint64], count: int) -> int:
-    """A number in 0..count-1 (for counts far below 2^53)."""
-    return int(draw(state) / 9007199254740992.0 * count)
-
-
-@jit
-def unit(state: NDArray[np.uint64]) -> float:
-    """A number in [0, 1)."""
-    return draw(state) / 9007199254740992.0
-
-
-@jit
-def factor_at(pool: MappingArrays, row: int, level: int, kind: int, dimension: int) -> int:
-    """A factor of a mapping."""
-    if kind == TEMPORAL:
-        return int(pool.temporal[row, level, dimension])
-    return int(pool.spatial[row, level, kind - 1, dimension])
-
-
-@jit
-def set_factor(pool: MappingArrays, row: int, level: int, kind: int, dimension: int, value: int) -> None:
-    """Change a factor of a mapping."""
-    if kind == TEMPORAL:
-        pool.temporal[row, level, dimension] = value
-    else:
-        pool.spatial[row, level, kind - 1, dimension] = value
-
-
-@jit
-def copy_mapping(pool: MappingArrays, source: int, target: int) -> None:
-    """Copy one row of a pool onto another."""
-    for level in range(pool.temporal.shape[1]):
-        for dimension in range(8):
-            pool.temporal[target, level, dimension] = pool.temporal[source, level, dimension]
-            pool.order[target, level, dimension] = pool.order[source, level, dimension]
-            for axis in range(2):
-                pool.spatial[target, level, axis, dimension] = pool.spatial[source, level, axis, dimension]
-        for tensor in range(3):
-            pool.keep[target, level, tensor] = pool.keep[source, level, tensor]
-
-
-@jit
-def note(undo: Ints, count: int, kind: int, a: int, b: int, c: int, value: int) -> int:
-    """Remember how to take back a change; returns the new length of the list."""
-    undo[count, 0], undo[count, 1], undo[count, 2], undo[count, 3], undo[count, 4] = kind, a, b, c, value
-    return count + 1
-
-
-@jit
-def move_place(pool: MappingArrays, row: int, level: int, source: int, target: int) -> None:
-    """Move the loop at one place of a level's order to another."""
-    dimension = pool.order[row, level, source]
-    step = 1 if target > source else -1
-    place = source
-    while place != target:
-        pool.order[row, level, place] = pool.order[row, level, place + step]
-        place += step
-    pool.order[row, level, target] = dimension
-
-
-@jit
-def take_back(pool: MappingArrays, row: int, undo: Ints, count: int) -> None:
-    """Undo a proposal, last change first."""
-    for entry in range(count - 1, -1, -1):
-        a, b, c, value = undo[entry, 1], undo[entry, 2], undo[entry, 3], undo[entry, 4]
-        if undo[entry, 0] == FACTOR:
-            set_factor(pool, row, a, b, c, value)
-        elif undo[entry, 0] == ORDER:
-            move_place(pool, row, a, c, b)
-        else:
-            pool.keep[row, a, b] = not pool.keep[row, a, b]
-
-
-@jit
-def shift_factor(
-    pool: MappingArrays, row: int, choices: Choices, state: NDArray[np.uint64], undo: Ints, count: int, source: int,
-    target: int,
-) -> int:  # fmt: skip
-    """Move a random prime factor of a random dimension from slot ``source`` to ``target`` (negative: any)."""
-    slots, dimensions = choices.slots.shape[0], choices.dimensions.shape[0]
-    for _ in range(24 if slots > 1 else 0):
-        dimension = choices.dimensions[below(state, dimensions)]
-        start = source if source >= 0 else below(state, slots)
-        level, kind = choices.slots[start, 0], choices.slots[start, 1]
-        factor = factor_at(pool, row, level, kind, dimension)
-        if factor == 1 or not choices.movable[level, kind, dimension]:
-            continue
-        end = target if target >= 0 else below(state, slots)
-        other, other_kind = choices.slots[end, 0], choices.slots[end, 1]
-        prime = choices.primes[dimension, below(state, choices.prime_count[dimension])]
-        if start == end or factor % prime != 0 or not choices.movable[other, other_kind, dimension]:
-            continue
-        there = factor_at(pool, row, other, other_kind, dimension)
-        if there * prime > choices.limit[other, other_kind, dimension]:
-            continue
-        count = note(undo, count, FACTOR, level, kind, dimension, factor)
-        count = note(undo, count, FACTOR, other, other_kind, dimension, there)
-        set_factor(pool, row, level, kind, dimension, factor // prime)
-        set_factor(pool, row, other, other_kind, dimension, there * prime)
-        return count
-    return count
-
-
-@jit
-def reorder(pool: MappingArrays, row: int, choices: Choices, state: NDArray[np.uint64], undo: Ints, count: int) -> int:
-    """Move a loop that runs more than once to another place of its level's order."""
-    for _ in range(12):
-        level = below(state, pool.temporal.shape[1])
-        first = choices.first_place[level]
-        if first >= 7:
-            continue
-        source, target = first + below(state, 8 - first), first + below(state, 8 - first)
-        if source == target or pool.temporal[row, level, pool.order[row, level, source]] == 1:
-            continue
-        move_place(pool, row, level, source, target)
-        return note(undo, count, ORDER, level, source, target, 0)
-    return count
-
-
-@jit
-def flip_keep(
-    pool: MappingArrays, row: int, choices: Choices, state: NDArray[np.uint64], undo: Ints, count: int
-) -> int:
-    """Keep a tensor where it was bypassed, or the reverse."""
-    entry = below(state, len(choices.free_keep))
-    level, tensor = choices.free_keep[entry, 0], choices.free_keep[entry, 1]
-    kept = 0
-    for other in range(pool.keep.shape[1]):
-        kept += pool.keep[row, other, tensor]
-    if pool.keep[row, level, tensor] and kept == 1:
-        return count
-    pool.keep[row, level, tensor] = not pool.keep[row, level, tensor]
-    return note(undo, count, KEEP, level, tensor, 0, 0)
-
-
-@jit
-def propose(pool: MappingArrays, row: int, choices: Choices, state: NDArray[np.uint64], undo: Ints) -> int:
-    """Change a mapping in place by a random step; returns the length of the list that takes it back."""
-    pick = unit(state)
-    if pick < 0.45:
-        return shift_factor(pool, row, choices, state, undo, 0, -1, -1)
-    if pick < 0.68:  # two slots trade factors
-        one, two = below(state, choices.slots.shape[0]), below(state, choices.slots.shape[0])
-        count = shift_factor(pool, row, choices, state, undo, 0, one, two)
-        return shift_factor(pool, row, choices, state, undo, count, two, one)
-    if pick < 0.76:
-        count = shift_factor(pool, row, choices, state, undo, 0, -1, -1)
-        return reorder(pool, row, choices, state, undo, count)
-    if pick < 0.92 or len(choices.free_keep) == 0:
-        return reorder(pool, row, choices, state, undo, 0)
-    count = flip_keep(pool, row, choices, state, undo, 0)
-    if pick < 0.96:
-        return count
-    return shift_factor(pool, row, choices, state, undo, count, -1, -1)
 
 
 @jit
@@ -345,11 +165,23 @@ def random_start(
     copy_mapping(pool, 0, row)
     for entry in range(choices.free_keep.shape[0]):
         level, tensor = choices.free_keep[entry, 0], choices.free_keep[entry, 1]
-        pool.keep[row, level, tensor] = (pattern >> min(entry, 60)) & 1 == 0 if entry < 60 else True
+        pool.keep[row, level, tensor] = entry >= 40 or (pattern >> entry) & 1 == 0
     spread(pool, row, choices, fanout, home, state, 0.5 + 0.5 * unit(state))
     for level in range(pool.temporal.shape[1]):
         stationary_order(pool, row, level, choices.first_place[level], below(state, 3), state)
     fill_memories(pool, row, choices, home, coefficients, machine, found, state)
+
+
+@jit
+def random_rows(
+    pool: MappingArrays, choices: Choices, fanout: Ints, home: Ints, coefficients: Ints, machine: Machine,
+    found: Analysis, state: NDArray[np.uint64],
+) -> None:  # fmt: skip
+    """Overwrite every row but the first by a random mapping."""
+    patterns = 1 << min(choices.free_keep.shape[0], 40)
+    for row in range(1, pool.temporal.shape[0]):
+        pattern = below(state, patterns)
+        random_start(pool, row, pattern, choices, fanout, home, coefficients, machine, found, state)
 
 
 @jit
