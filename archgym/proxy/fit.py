@@ -81,9 +81,9 @@ def candidates(kinds: Sequence[str], rows: int) -> list[Candidate]:
         *(Candidate("ridge", {"alpha": alpha}) for alpha in (0.01, 1.0)),
         Candidate("forest", {"trees": 200, "share": 1.0, "leaf": 1}),
         Candidate("boosting", {"leaves": 8, "rate": 0.1, "rounds": 600, "leaf": leaf}),
-        Candidate("boosting", {"leaves": 24, "rate": 0.05, "rounds": 600, "leaf": leaf}),
+        Candidate("boosting", {"leaves": 256, "rate": 0.1, "rounds": 100, "leaf": leaf}),
         Candidate("stacked", {"alpha": 1.0, "leaves": 8, "rate": 0.1, "rounds": 400, "leaf": leaf}),
-        Candidate("stacked", {"alpha": 1.0, "leaves": 24, "rate": 0.05, "rounds": 400, "leaf": leaf}),
+        Candidate("stacked", {"alpha": 1.0, "leaves": 128, "rate": 0.1, "rounds": 100, "leaf": leaf}),
         Candidate("networks", {"hidden": 64, "steps": 4000}),
     ]
     return [candidate for candidate in every if candidate.kind in kinds]
@@ -126,7 +126,7 @@ def fit_model(candidate: Candidate, table: Table, features: FeatureMap, seed: in
 def _fit_boosting(
     learn: Any, s: Mapping[str, Any], inputs: Floats, target: Floats, seed: int, members: int
 ) -> TreeModel:
-    """Members, if several, each leave out a different tenth of the rows."""
+    """The first member learns from all rows; the others each leave out a different tenth of them."""
     rng = np.random.default_rng(seed)
     boosters = []
     for member in range(members):
@@ -166,7 +166,8 @@ def fit_target(candidate: Candidate, table: Table, seed: int, members: int, loga
     values = np.log(table.target) if logarithm else table.target
     features = FeatureMap.of(table.space, table.names, table.raw)
     model = fit_model(candidate, dataclasses.replace(table, target=values), features, seed, members)
-    return TargetModel(model, features, logarithm, float(values.min()), float(values.max()))
+    lead = candidate.kind in ("boosting", "stacked")
+    return TargetModel(model, features, logarithm, float(values.min()), float(values.max()), lead)
 
 
 def predict(model: TargetModel, table: Table, raw: bool = False) -> tuple[Floats, Floats]:

@@ -30,6 +30,8 @@ class TargetModel:
         model: of the metric, or of its logarithm if ``logarithm``.
         features: what the model sees.
         low, high: training range in the model's terms.
+        lead: whether the first member learnt from all rows and is the prediction, the others, which left rows out,
+            telling only how far it may be off; else the prediction is the members' mean.
         floor, factor: standard deviation in the model's terms is ``sqrt(floor² + (factor · spread of members)²)``.
     """
 
@@ -38,6 +40,7 @@ class TargetModel:
     logarithm: bool
     low: float
     high: float
+    lead: bool = False
     floor: float = 0.0
     factor: float = 1.0
 
@@ -55,13 +58,13 @@ class TargetModel:
         return dataclasses.replace(self, floor=floor, factor=factor)
 
     def to_json(self) -> dict[str, Any]:
-        numbers = {name: getattr(self, name) for name in ("logarithm", "low", "high", "floor", "factor")}
+        numbers = {name: getattr(self, name) for name in ("logarithm", "lead", "low", "high", "floor", "factor")}
         return {"kind": self.model.kind, "features": self.features.to_json(), **numbers}
 
     @classmethod
     def from_parts(cls, entry: Mapping[str, Any], model: Model, features: FeatureMap) -> TargetModel:
         numbers = {name: float(entry[name]) for name in ("low", "high", "floor", "factor")}
-        return cls(model, features, bool(entry["logarithm"]), **numbers)
+        return cls(model, features, bool(entry["logarithm"]), lead=bool(entry["lead"]), **numbers)
 
 
 class BoundTarget:
@@ -73,9 +76,12 @@ class BoundTarget:
     def raw(self, designs: Designs, columns: NDArray[np.int32], threads: int | None = None) -> tuple[Floats, Floats]:
         """Prediction and spread of the members in the model's terms (logarithm or not), each of shape (B,)."""
         members = self._bound.members(designs, columns, threads)
-        mean = _ordered_sum(members) / members.shape[1]
-        variance = _ordered_sum((members - mean[:, None]) ** 2) / members.shape[1]
-        return mean, np.sqrt(variance)
+        if members.shape[1] == 1:
+            return members[:, 0], np.zeros(len(members))
+        lead = self._target.lead
+        mean = members[:, 0] if lead else _ordered_sum(members) / members.shape[1]
+        others = members[:, 1:] if lead else members
+        return mean, np.sqrt(_ordered_sum((others - mean[:, None]) ** 2) / others.shape[1])
 
     def __call__(
         self, designs: Designs, columns: NDArray[np.int32], threads: int | None = None
