@@ -55,9 +55,7 @@ def scale_sim() -> None:
     equal, runs = 0, golden("scalesim_runs")["runs"]
     for run in runs:
         sizes, result = run["gemm"], run["result"]
-        cost = systolic_cost(
-            sizes["M"], sizes["N"], sizes["K"], run["array_rows"], run["array_cols"], run["dataflow"]
-        )
+        cost = systolic_cost(sizes["M"], sizes["N"], sizes["K"], run["array_rows"], run["array_cols"], run["dataflow"])
         equal += int(cost.reported_cycles) == result["total_cycles"] - result["stall_cycles"]
     print(f"\nSCALE-Sim: cycles without stalls equal on {equal} of {len(runs)} runs.")
 

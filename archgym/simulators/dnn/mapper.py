@@ -104,9 +104,7 @@ def random_mappings(
     freedom = read_freedom(architecture, layer, rules)
     pool = start_pool(freedom, layer, count + 1)
     choices, fanout, home, found = _setting(architecture, layer, freedom)
-    random_rows(
-        pool, choices, fanout, home, layer.coefficients(), architecture.machine(), found, generator_state(seed)
-    )
+    random_rows(pool, choices, fanout, home, layer.coefficients(), architecture.machine(), found, generator_state(seed))
     return pool.take(slice(1, None))
 
 
