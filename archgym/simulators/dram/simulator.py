@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from archgym.simulators.batch import for_row_blocks
 from archgym.simulators.dram import commands as c
 from archgym.simulators.dram import layout as l
 from archgym.simulators.dram.address_map import AddressMap, load_address_map
+from archgym.simulators.dram.alike import representatives
 from archgym.simulators.dram.device import Device, load_device
 from archgym.simulators.dram.energy import PARTS, energy_parts_J
 from archgym.simulators.dram.settings import SETTINGS
@@ -24,7 +26,7 @@ from archgym.simulators.dram.space import FULL_SPACE, SPACE
 from archgym.simulators.dram.system import MemorySystem, Work, prepare, why_infeasible
 from archgym.simulators.dram.traces import Trace
 from archgym.space import Designs, Level, Space
-from archgym.workload import Workload
+from archgym.workload import Workload, content_fingerprint
 
 _PART_HELP = {
     "activate": "opening rows",
@@ -176,6 +178,11 @@ class DRAMSimulator:
             jobs.append((prepared[memory], codes))
         return _collect(jobs)
 
+    def representatives(self, designs: Designs, workload: Workload) -> Designs:
+        """For each design, shape (B, D), one whose metrics are the same to the last bit, see `alike`."""
+        channels = load_device(self.device).channels
+        return representatives(self.space, designs, channels, not workload.data.is_write.any())
+
     def _memory(self, values: Mapping[str, Level]) -> Memory:
         ranks, channels = (int(values[name]) if name in values else None for name in ("Ranks", "Channels"))
         return str(values.get("Device", self.device)), str(values.get("AddressMap", self.address_map)), ranks, channels
@@ -206,7 +213,18 @@ def make_archgym(device: str = "ddr3-1600", address_map: str = "rbc") -> DRAMSim
         address_map: a named map or the path of an address-map file.
     """
     load_address_map(address_map, load_device(device))
-    return DRAMSimulator("dram-controller", SPACE, device, address_map)
+    name = "dram-controller"
+    if (device, address_map) != ("ddr3-1600", "rbc"):
+        name += f" {_labelled(device)} {_labelled(address_map)}"
+    return DRAMSimulator(name, SPACE, device, address_map)
+
+
+def _labelled(name_or_path: str) -> str:
+    """What tells a device or an address map apart: its name, for a file also its content."""
+    path = Path(name_or_path)
+    if not path.is_file():
+        return name_or_path
+    return f"{path.stem}-{content_fingerprint(path.read_bytes())[:12]}"
 
 
 def make_full() -> DRAMSimulator:
