@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from archgym.errors import DesignError, MissingExtraError
 from archgym.simulators.soc.library import ACCELERATOR, BUS, CORE, DRAM
 from archgym.simulators.soc.result import Result
+from archgym.simulators.soc.text import against_limits, bottleneck, figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,8 +68,8 @@ def figure(result: Result, limits: Mapping[str, float] | None = None) -> Figure:
         _draw_power(drawn.add_subplot(grid[2, 0], sharex=schedule), result, limits)
         _draw_budgets(drawn.add_subplot(grid[1:, 1]), result, limits)
         drawn.suptitle(
-            f"{result.design.graph.name}: {_figures(1e3 * result.latency_s)} ms, {1e3 * result.power_W:.4g} mW, "
-            f"{_figures(1e3 * result.energy_J)} mJ, {1e6 * result.on_chip_area_m2:.4g} mm² + "
+            f"{result.design.graph.name}: {figures(1e3 * result.latency_s)} ms, {1e3 * result.power_W:.4g} mW, "
+            f"{figures(1e3 * result.energy_J)} mJ, {1e6 * result.on_chip_area_m2:.4g} mm² + "
             f"{1e6 * result.total['dram_area_m2']:.4g} mm² DRAM",
             fontsize=11,
         )
@@ -131,8 +132,7 @@ class _Layout:
             self.span[bus] = (edge + 0.08, edge + wide - 0.08)
             edge += wide + 0.5
         self.width, self.height = edge, 2.2 + 1.15 * self.rows
-        limiting = {name: values["limiting_s"] for name, values in result.blocks.items()}
-        self.bottleneck = max(limiting, key=lambda name: limiting[name])
+        self.bottleneck = bottleneck(result)
         self.chain = _deciding_chain(result)
 
     def _buses(self) -> list[int]:
@@ -174,11 +174,6 @@ def _wrapped(name: str, width: int = 15) -> str:
     breaks = [n for n in range(3, len(name)) if name[n - 1] == "_" or (name[n - 1].islower() and name[n].isupper())]
     place = max((n for n in breaks if n <= width), default=min(breaks, default=width))
     return f"{_cut(name[:place], width)}\n{_cut(name[place:], width)}"
-
-
-def _figures(value: float) -> str:
-    """Four digits, without an exponent where there are more before the point."""
-    return f"{value:,.0f}" if value >= 1e4 else f"{value:.4g}"
 
 
 def _deciding_chain(result: Result) -> set[str]:
@@ -344,9 +339,6 @@ def _draw_power(axes: Axes, result: Result, limits: Mapping[str, float]) -> None
 
 
 def _draw_budgets(axes: Axes, result: Result, limits: Mapping[str, float]) -> None:
-    values = {"latency_s": result.latency_s, "power_W": result.power_W, "on_chip_area_m2": result.on_chip_area_m2}
-    values |= {"dram_area_m2": result.total["dram_area_m2"]}
-    values |= {f"latency_{name}_s": value for name, value in result.latency.items()}
     axes.set_title("share of each budget", fontsize=10, loc="left")
     if not limits:
         axes.text(
@@ -354,20 +346,16 @@ def _draw_budgets(axes: Axes, result: Result, limits: Mapping[str, float]) -> No
         )
         axes.set_axis_off()
         return
-    units = {"s": (1e3, "ms"), "W": (1e3, "mW"), "m2": (1e6, "mm²")}
-    for row, (metric, limit) in enumerate(limits.items()):
-        name, _, unit = metric.rpartition("_")
-        factor, shown = units[unit]
-        share = values[metric] / limit
+    rows = list(against_limits(result, limits))
+    for row, (name, share, text) in enumerate(rows):
         axes.barh(row, max(share, 1e-9), color=GREEN if share <= 1 else RED, height=0.36)
-        label = f"{name.replace('_', ' ')}: {_figures(factor * values[metric])} of {factor * limit:.4g} {shown}"
         back = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
-        axes.text(0.0012, row - 0.27, label, fontsize=8, va="bottom", ha="left", color=INK, bbox=back)
+        axes.text(0.0012, row - 0.27, f"{name}: {text}", fontsize=8, va="bottom", ha="left", color=INK, bbox=back)
     axes.axvline(1.0, color=RED, linewidth=1.2, linestyle="--")
     axes.set_xscale("log")
-    highest = max(10.0, 2 * max(values[metric] / limit for metric, limit in limits.items()))
+    highest = max(10.0, 2 * max(share for _, share, _ in rows))
     axes.set_xlim(0.001, highest)
-    axes.set_ylim(len(limits) - 0.4, -0.7)
+    axes.set_ylim(len(rows) - 0.4, -0.7)
     axes.set_yticks([])
     axes.set_xlabel("value / budget (log)")
     axes.spines["left"].set_visible(False)
