@@ -89,6 +89,18 @@ def test_farsis_spellings_are_understood():
     ("changes", "message"),
     [
         ({"edges": [["filter", "detect", 1], ["detect", "filter", 1]]}, "cycle: filter -> detect -> filter"),
+        (
+            {
+                "edges": [
+                    ["camera", "filter", 1],
+                    ["filter", "detect", 1],
+                    ["detect", "screen", 1],
+                    ["screen", "camera", 1],
+                ],
+                "last_task": None,
+            },
+            "cycle: camera -> filter -> detect -> screen -> camera",
+        ),  # fmt: skip
         ({"edges": [["filter", "detekt", 1]]}, "unknown task 'detekt' (did you mean 'detect'?)"),
         ({"edges": [["filter", "detect", 1], ["filter", "detect", 2]]}, "edge filter -> detect is given twice"),
         ({"edges": [["filter", "detect", -1]]}, "bytes: -1 is not allowed; allowed: a number of at least 0"),

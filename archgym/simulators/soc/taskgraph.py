@@ -81,29 +81,7 @@ class TaskGraph:
             pairs.add((start, end))
         if not any(task.work > 0 for task in self.tasks):
             raise WorkloadError(f"workload {self.name!r} has no task with work above 0; at least one is needed")
-        cycle = self._cycle()
-        if cycle:
-            path = " -> ".join(names[number] for number in cycle)
-            raise WorkloadError(f"workload {self.name!r}: the task graph has a cycle: {path}; it must have none")
-
-    def _cycle(self) -> list[int]:
-        """Task numbers of one cycle, closed, or an empty list."""
-        state = [0] * len(self.tasks)  # 0 unseen, 1 on the way, 2 done
-        for root in range(len(self.tasks)):
-            trail = [(root, iter(self.children[root]))] if state[root] == 0 else []
-            while trail:
-                here, rest = trail[-1]
-                state[here] = 1
-                step = next(rest, None)
-                if step is None:
-                    state[here] = 2
-                    trail.pop()
-                elif state[step] == 1:
-                    way = [number for number, _ in trail]
-                    return [*way[way.index(step) :], step]
-                elif state[step] == 0:
-                    trail.append((step, iter(self.children[step])))
-        return []
+        refuse_cycles(self.edges, names, f"workload {self.name!r}")
 
     def __len__(self) -> int:
         return len(self.tasks)
@@ -150,6 +128,33 @@ class TaskGraph:
                 count = 0
             counts.append(1 if self.role(number) in (SOURCE, SINK) else max(1, count))
         return tuple(counts)
+
+
+def refuse_cycles(edges: Sequence[tuple[int, int, float]], names: Sequence[str], where: str) -> None:
+    """Do nothing if the edges are free of cycles.
+
+    Raises:
+        WorkloadError: naming the tasks of a cycle.
+    """
+    children: list[list[int]] = [[] for _ in names]
+    for start, end, _ in edges:
+        children[start].append(end)
+    state = [0] * len(names)  # 0 unseen, 1 on the way, 2 done
+    for root in range(len(names)):
+        trail = [(root, iter(children[root]))] if state[root] == 0 else []
+        while trail:
+            here, rest = trail[-1]
+            state[here] = 1
+            step = next(rest, None)
+            if step is None:
+                state[here] = 2
+                trail.pop()
+            elif state[step] == 1:
+                way = [number for number, _ in trail]
+                path = " -> ".join(names[number] for number in [*way[way.index(step) :], step])
+                raise WorkloadError(f"{where}: the task graph has a cycle: {path}; it must have none")
+            elif state[step] == 0:
+                trail.append((step, iter(children[step])))
 
 
 def merge(graphs: Sequence[TaskGraph]) -> TaskGraph:
@@ -217,6 +222,7 @@ def read_graph(document: Mapping[str, Any], where: str = "workload") -> TaskGrap
         size = _number(edge[2], f"{where}, edge {edge[0]} -> {edge[1]}, bytes", 0.0)
         if start != end:  # data a task keeps for itself does not cross the interconnect
             edges.append((start, end, size))
+    refuse_cycles(edges, [task.name for task in tasks], where)
     last = _last_task(document.get("last_task"), tasks, edges, number, where)
     budget = _read_budget(document.get("budget"), f"{where}, budget")
     individual = _read_budget(document.get("individual_budget"), f"{where}, individual_budget")
