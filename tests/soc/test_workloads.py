@@ -100,7 +100,7 @@ def test_farsis_spellings_are_understood():
                 "last_task": None,
             },
             "cycle: camera -> filter -> detect -> screen -> camera",
-        ),  # fmt: skip
+        ),
         ({"edges": [["filter", "detekt", 1]]}, "unknown task 'detekt' (did you mean 'detect'?)"),
         ({"edges": [["filter", "detect", 1], ["filter", "detect", 2]]}, "edge filter -> detect is given twice"),
         ({"edges": [["filter", "detect", -1]]}, "bytes: -1 is not allowed; allowed: a number of at least 0"),
