@@ -58,6 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--ranks", type=int, help="ranks to build the memory with (default: the device's own)")
     parser.add_argument("--channels", type=int, help="channels to build the memory with (default: the device's own)")
+    parser.add_argument(
+        "--wrap-addresses",
+        action="store_true",
+        help="ignore the upper bits of addresses beyond the memory, as DRAMSys does (default: refuse them, but for a "
+        "program's few accesses to its stack)",
+    )
     parser.add_argument("--out", metavar="CSV", help="where the results go (default: the terminal)")
     parser.add_argument("--json", action="store_true", help="write the results as JSON instead of CSV")
 
@@ -76,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     if options.clock is not None and not 1 <= options.clock <= 100_000:
         raise ConfigError(f"--clock-MHz: {options.clock} is not allowed; allowed: 1 to 100000")
     device = load_device(options.device, options.ranks, options.channels)
-    address_map = load_address_map(options.address_map, device)
+    address_map = load_address_map(options.address_map, device, options.wrap_addresses)
     fixed = _fixed(options.set)
     given = [{}] if options.designs is None else read_designs(Path(options.designs))
     settings = np.array(
@@ -84,6 +90,13 @@ def run(options: argparse.Namespace) -> int:
     )
     trace = WORKLOADS.load(options.trace).data
     metrics = simulate_settings(device, address_map, trace, settings, options.clock)
+    folded = int(address_map.beyond(trace.address).sum())
+    if folded:
+        print(
+            f"archgym simulate: note: {folded} of {len(trace)} requests lie beyond the memory's "
+            f"{device.capacity_bytes:,} bytes; the upper bits of their addresses are ignored",
+            file=sys.stderr,
+        )
     text = _as_json(settings, metrics) if options.json else _as_csv(settings, metrics)
     if options.out:
         _write_atomically(Path(options.out), text)

@@ -54,8 +54,8 @@ METRICS = (
     *(Metric(f"{name}_commands", "1", "none", f"number of {name} commands") for name in c.NAMES),
 )
 
-#: device, address map, ranks and channels (None: the device's own)
-Memory = tuple[str, str, int | None, int | None]
+#: device, address map, ranks and channels (None: the device's own), whether addresses wrap
+Memory = tuple[str, str, int | None, int | None, bool]
 
 _STUCK = {
     l.DEADLOCK: "the controller deadlocks: no command can ever be issued again",
@@ -157,6 +157,7 @@ class DRAMSimulator:
     device: str = "ddr3-1600"
     address_map: str = "rbc"
     version: int = 1
+    wrap_addresses: bool = False
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -185,7 +186,8 @@ class DRAMSimulator:
 
     def _memory(self, values: Mapping[str, Level]) -> Memory:
         ranks, channels = (int(values[name]) if name in values else None for name in ("Ranks", "Channels"))
-        return str(values.get("Device", self.device)), str(values.get("AddressMap", self.address_map)), ranks, channels
+        device, address_map = values.get("Device", self.device), values.get("AddressMap", self.address_map)
+        return str(device), str(address_map), ranks, channels, self.wrap_addresses
 
 
 _latest: dict[tuple[str, Memory], Work] = {}
@@ -197,26 +199,32 @@ def _prepared(trace: Trace, memory: Memory) -> Work:
     key = (trace.fingerprint, memory)
     found = _latest.get(key)
     if found is None:
-        device = load_device(memory[0], *memory[2:])
-        found = prepare(trace, device, load_address_map(memory[1], device))
+        device_name, map_name, ranks, channels, wrap = memory
+        device = load_device(device_name, ranks, channels)
+        found = prepare(trace, device, load_address_map(map_name, device, wrap))
         while len(_latest) >= _MOST_PREPARED:
             _latest.pop(next(iter(_latest)), None)
         _latest[key] = found
     return found
 
 
-def make_archgym(device: str = "ddr3-1600", address_map: str = "rbc") -> DRAMSimulator:
+def make_archgym(device: str = "ddr3-1600", address_map: str = "rbc", wrap_addresses: bool = False) -> DRAMSimulator:
     """The simulator of ``DRAMEnv-v0``: ArchGym's ten parameters on a fixed memory.
 
     Args:
         device: a shipped device or the path of a memory specification.
         address_map: a named map or the path of an address-map file.
+        wrap_addresses: ignore the upper bits of addresses beyond the memory instead of refusing the trace.
     """
     load_address_map(address_map, load_device(device))
     name = "dram-controller"
     if (device, address_map) != ("ddr3-1600", "rbc"):
         name += f" {_labelled(device)} {_labelled(address_map)}"
-    return DRAMSimulator(name, SPACE, device, address_map)
+    return DRAMSimulator(_wrapping(name, wrap_addresses), SPACE, device, address_map, wrap_addresses=wrap_addresses)
+
+
+def _wrapping(name: str, wrap_addresses: bool) -> str:
+    return f"{name} wrapping" if wrap_addresses else name
 
 
 def _labelled(name_or_path: str) -> str:
@@ -227,6 +235,11 @@ def _labelled(name_or_path: str) -> str:
     return f"{path.stem}-{content_fingerprint(path.read_bytes())[:12]}"
 
 
-def make_full() -> DRAMSimulator:
-    """The simulator of ``DRAMFullEnv-v0``: memory, address map and controller."""
-    return DRAMSimulator("dram-memory-system", FULL_SPACE)
+def make_full(wrap_addresses: bool = False) -> DRAMSimulator:
+    """The simulator of ``DRAMFullEnv-v0``: memory, address map and controller.
+
+    Args:
+        wrap_addresses: as for `make_archgym`.
+    """
+    name = _wrapping("dram-memory-system", wrap_addresses)
+    return DRAMSimulator(name, FULL_SPACE, wrap_addresses=wrap_addresses)
