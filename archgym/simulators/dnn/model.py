@@ -110,7 +110,7 @@ def explain(status: NDArray[np.int64], architecture: Architecture) -> str:
     if verdict == 4:
         raise WorkloadError(f"{level.name}: a count of this mapping passes 2^63 - 1")
     bits = level.word_bits
-    need_bytes, have_bytes = math.ceil(need * bits / 8), there * bits // 8
+    need_bytes, have_bytes = -(-need * bits // 8), there * bits // 8
     if verdict == 1:
         half = "" if level.multiple_buffering == 1 else f" (1/{level.multiple_buffering:g} of the memory)"
         return (
