@@ -15,6 +15,9 @@ from archgym.space import Designs, Space
 
 Change = dict[str, int]  # parameter name -> level number
 
+TYPICAL_SPEEDUP = 8.0  # of an accelerator without unrolling at the lowest clock over a core
+OTHER_SPEEDS = (1.0, 64.0, 512.0, 4096.0)  # sizes of an accelerator to try where the one that seems needed has failed
+
 
 class Advice:
     """Moves for one SoC design, from its breakdown. Parameter names are those of the SoC template space."""
@@ -184,11 +187,14 @@ class Advice:
         change = self._set(f"{task}.runs_on", "accelerator")
         if not change:
             return {}
-        return change | self._raise([f"{task}.clock_MHz", f"{task}.unroll"], need / 8)
+        return change | self._raise([f"{task}.clock_MHz", f"{task}.unroll"], need / TYPICAL_SPEEDUP, lowest=True)
 
     def _spread(self, task: str) -> Iterator[Change]:
         """Another place for a task, its output, or the block that limits it."""
         block = self.result.tasks[task]["limiting_block"]
+        if self.kind[block] == "core":  # how fast its accelerator would be is not known
+            for speed in OTHER_SPEEDS:
+                yield self._accelerate(task, speed)
         names = [f"{task}.runs_on", f"{task}.memory", f"{block}.bus"]
         for number in self.rng.permutation(len(names)):
             yield from self._others(names[number])
@@ -290,18 +296,22 @@ class Advice:
             return {}
         return {name: self._level(name) + step}
 
-    def _raise(self, names: list[str], need: float) -> Change:
-        """Raise parameters in turn until their values' product has grown ``need`` times, or all are at the top."""
+    def _raise(self, names: list[str], need: float, lowest: bool = False) -> Change:
+        """Raise parameters in turn until their values' product has grown ``need`` times, or all are at the top.
+
+        It grows from the values they have, or from the ``lowest`` ones.
+        """
         change: Change = {}
         for name in names:
             if name not in self.column:
                 continue
             levels: Any = self.space[name].levels
-            level = start = self._level(name)
+            level = start = 0 if lowest else self._level(name)
             while need > 1 and level + 1 < len(levels) and levels[level] < levels[start] * need:
                 level += 1
-            if level > start:
+            if level != self._level(name):
                 change[name] = level
+            if level > start:
                 need *= levels[start] / levels[level]
         return change
 
