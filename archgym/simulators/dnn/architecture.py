@@ -235,7 +235,7 @@ def _mesh(owner: str, data: dict[str, Any]) -> tuple[int, int]:
 def _known(owner: str, data: object, allowed: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(data, Dictionary):
         raise ConfigError(f"{owner}: an object with its values by name is expected, got {data!r}")
-    spelled = {_SPELLINGS.get(key, key): value for key, value in data.items()}
+    spelled = {_SPELLINGS.get(str(key), str(key)): value for key, value in data.items()}
     for key in spelled:
         if key not in allowed:
             raise UnknownNameError(f"key of {owner}:", key, allowed)
