@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any, Protocol, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from archgym.errors import ConfigError, DesignError, UnknownNameError, WorkloadError
 from archgym.metrics import Metric, Metrics
