@@ -62,6 +62,9 @@ def run(options: argparse.Namespace) -> int:
         [[key, value] for key, value in problem.workload.facts.items()],
     )
     print(f"Workloads: {', '.join(chosen.source().names())}")
+    forms = getattr(chosen.source(), "forms", "")
+    if forms:
+        print(f"or {forms}")
     if chosen.assumptions:
         print(f"What is modelled and how well: archgym show {chosen.id} --assumptions")
     return 0

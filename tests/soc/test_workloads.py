@@ -119,12 +119,22 @@ def test_farsis_spellings_are_understood():
         ({"budget": {"latency_s": 1, "area_m2": 1}}, "power_W is missing"),
         ({"budget": {"latency_s": 0, "power_W": 1, "area_m2": 1}}, "latency_s: 0 is not allowed"),
         ({"workload": None}, "'workload' must be a name"),
+        (
+            {"tasks": [{"name": "a", "work": 1, "acelerators": {}}]},
+            "unknown key 'acelerators' (did you mean 'accelerators'?)",
+        ),
+        ({"individual_budgets": {}}, "unknown key 'individual_budgets' (did you mean 'individual_budget'?)"),
     ],
 )
 def test_errors_name_what_is_wrong(changes, message):
     with pytest.raises(WorkloadError) as caught:
         read_graph(changed(**changes))
     assert message in str(caught.value)
+
+
+def test_notes_are_no_mistakes():
+    notes = {"units": "s", "notes": "mine", "mapping": [], "hardware_graph": []}
+    assert read_graph(changed(**notes)) == read_graph(DOCUMENT)
 
 
 def test_a_missing_last_task_is_found_or_asked_for():

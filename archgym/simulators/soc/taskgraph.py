@@ -5,6 +5,7 @@ A graph is immutable, free of cycles, and checked once when it is built; nothing
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,13 @@ from typing import Any
 from archgym.errors import WorkloadError, nearest
 
 COMPUTE, SOURCE, SINK, JOIN = range(4)
+
+# What a file may say; others are notes. FARSI's own spellings are among them.
+KEYS = ("workload", "name", "source", "tasks", "edges", "last_task", "budget", "individual_budget")
+TASK_KEYS = (
+    *("name", "core_cycles", "gpp_cycles", "work", "dummy", "iterations", "burst_bytes", "accelerators", "ips"),
+    *("ip_cycles", "ip_energy_fJ", "ip_area_um2", "ip_variants"),
+)
 
 
 @dataclass(frozen=True)
@@ -209,6 +217,7 @@ def read_graph(document: Mapping[str, Any], where: str = "workload") -> TaskGrap
     if not isinstance(name, str) or not name:
         raise WorkloadError(f"{where}: 'workload' must be a name, not {name!r}")
     where = f"workload {name!r}"
+    _refuse_typos(document, KEYS, where)
     listed = document.get("tasks")
     if not isinstance(listed, Sequence) or isinstance(listed, str) or not listed:
         raise WorkloadError(f"{where}: 'tasks' must be a list of at least one task, not {listed!r}")
@@ -236,10 +245,20 @@ def read_graph(document: Mapping[str, Any], where: str = "workload") -> TaskGrap
     )
 
 
+def _refuse_typos(entry: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    """A key that is nearly one that is missing is taken for a mistake; any other unknown one for a note."""
+    absent = [key for key in known if key not in entry]
+    for key in entry:
+        meant = difflib.get_close_matches(str(key), absent, n=1, cutoff=0.75) if key not in known else ()
+        if meant:
+            raise WorkloadError(f"{where}: unknown key {key!r} (did you mean {meant[0]!r}?)")
+
+
 def _read_task(entry: object, where: str) -> Task:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
         raise WorkloadError(f"{where}: must be an object with a 'name', not {entry!r}")
     where = f"{where} {entry['name']!r}"
+    _refuse_typos(entry, TASK_KEYS, where)
     cycles = entry.get("core_cycles", entry.get("gpp_cycles"))
     if cycles is not None:
         work = _number(cycles, f"{where}, core_cycles", 0.0) / 1e9 * 2 * 1e9  # 2 instructions a cycle, rounded as FARSI
