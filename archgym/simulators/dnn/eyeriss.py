@@ -94,12 +94,12 @@ class EyerissDecoder:
         if pes % across or COLUMNS % across:
             return f"num_pes = {pes} and {COLUMNS} columns must be whole multiples of mac_mesh_x = {across}"
         mesh = (across, pes // across)
-        mac = components.arithmetic_costs(WORD_BITS, self.technology_nm, self.clock_GHz)
+        mac: dict[str, Any] = components.arithmetic_costs(WORD_BITS, self.technology_nm, self.clock_GHz)
         levels = {level: self._level(level, name, value, mesh) for name, level in _SPADS.items()}
         column = self._level("Column", "dummy_buffer", value, (across, COLUMNS // across))
         levels["Column"] = replace(column, words=0, read_bandwidth=None, write_bandwidth=None)
         levels["GLB"] = self._level("GLB", "shared_glb", value, (1, 1))
-        levels["DRAM"] = _dram(self.technology_nm, self.clock_GHz, self.dram_words_per_cycle)
+        levels["DRAM"] = dram_level(self.technology_nm, self.clock_GHz, self.dram_words_per_cycle, 4, WORD_BITS)
         architecture = Architecture(
             "eyeriss_like", Arithmetic("MAC", *mesh, WORD_BITS, **mac), tuple(levels[name] for name in PARTS),
             self.clock_GHz, self.technology_nm,
@@ -119,20 +119,16 @@ def memory_level(
 ) -> StorageLevel:  # fmt: skip
     """A storage level of ``depth`` rows of ``block`` words, priced by `components`."""
     description = {"class": kind, "word_bits": word_bits, "block_size": block, "banks": banks, "name": name}
-    costs = components.level_costs(description, depth * block, technology_nm, clock_GHz)
+    costs: dict[str, Any] = components.level_costs(description, depth * block, technology_nm, clock_GHz)
     return StorageLevel(
         name, depth * block, *mesh, word_bits=word_bits, block_size=block, read_bandwidth=read, write_bandwidth=write, **costs
     )  # fmt: skip
 
 
-def _dram(technology_nm: int, clock_GHz: float, words: float | None, block: int = 4) -> StorageLevel:
-    return dram_level(technology_nm, clock_GHz, words, block, WORD_BITS)
-
-
 def dram_level(technology_nm: int, clock_GHz: float, words: float | None, block: int, word_bits: int) -> StorageLevel:
     """Off-chip memory: a row of ``block`` words, ``words`` a cycle each way (None: unlimited)."""
     description = {"class": "DRAM", "word_bits": word_bits, "block_size": block, "name": "DRAM"}
-    costs = components.level_costs(description, None, technology_nm, clock_GHz)
+    costs: dict[str, Any] = components.level_costs(description, None, technology_nm, clock_GHz)
     return StorageLevel(
         "DRAM", None, word_bits=word_bits, block_size=block, read_bandwidth=words, write_bandwidth=words, technology="DRAM",
         **costs,

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archgym.errors import MissingExtraError, UnknownNameError, WorkloadError
+from archgym.errors import UnknownNameError, WorkloadError
 from archgym.simulators.dnn.layer import Layer, convolution, positive_integer
 
 YAML_SUFFIXES = (".yaml", ".yml")
@@ -72,16 +72,13 @@ def make_network(name: str, layers: Sequence[Layer], counts: Sequence[int] | Non
 def read_network(path: str | Path) -> Network:
     """A network from a JSON or YAML file.
 
-    Raises ``WorkloadError`` for a file that cannot be read or is no layer list, ``MissingExtraError`` for YAML without
-    PyYAML.
+    Raises ``WorkloadError`` for a file that cannot be read or is no layer list.
     """
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
         data = _parse_yaml(text) if path.suffix in YAML_SUFFIXES else json.loads(text)
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        if isinstance(error, MissingExtraError):
-            raise
         raise WorkloadError(f"network file {str(path)!r} cannot be read: {_one_line(error)}") from error
     return parse_network(data, path.stem, f"network file {str(path)!r}")
 
@@ -91,10 +88,8 @@ def _one_line(error: Exception) -> str:
 
 
 def _parse_yaml(text: str) -> Any:
-    try:
-        import yaml  # type: ignore[import-untyped]
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("reading YAML", "yaml") from error
+    import yaml  # type: ignore[import-untyped]
+
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
