@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from archgym.errors import DesignError
 from archgym.simulators.dnn.layer import TENSORS, Layer, convolution, depthwise
 from archgym.simulators.dnn.mapping import Block, Mapping, pack, unpack
 from archgym.simulators.dnn.model import evaluate, evaluate_batch
@@ -199,6 +200,25 @@ def test_batch_rows_equal_single_evaluations_in_any_order():
     assert set(batch.cycles[::2]) == {one.cycles}
     assert unpack(arrays, 0).factors() == mapping.factors()
     assert batch.reason(0) == ""
+
+
+def test_arrays_that_are_no_mappings_are_refused():
+    architecture, layer, mapping = parse_case(CASES[0])
+    arrays = pack([mapping] * 5000)
+    wrong = arrays._replace(temporal=arrays.temporal.copy())
+    wrong.temporal[4321, 0, 5] += 1
+    with pytest.raises(DesignError, match="mapping 4321: the factors of K"):
+        evaluate_batch(architecture, layer, wrong, threads=2)
+    wrong = arrays._replace(order=arrays.order.copy())
+    wrong.order[7, 1, 2] = wrong.order[7, 1, 3]
+    with pytest.raises(DesignError, match="mapping 7: an order at level 1"):
+        evaluate_batch(architecture, layer, wrong)
+    with pytest.raises(DesignError, match="mapping 0: Weights is kept at no level"):
+        evaluate_batch(architecture, layer, arrays._replace(keep=np.zeros_like(arrays.keep)))
+    with pytest.raises(DesignError, match="temporal has values of type float64"):
+        evaluate_batch(architecture, layer, arrays._replace(temporal=arrays.temporal.astype(float)))
+    with pytest.raises(DesignError, match="order has shape"):
+        evaluate_batch(architecture, layer, arrays._replace(order=arrays.order[:, :2]))
 
 
 def test_energy_parts_add_up():

@@ -259,20 +259,29 @@ def unpack(arrays: MappingArrays, row: int) -> Mapping:
     )
 
 
-def check_arrays(arrays: MappingArrays, architecture: Architecture, layer: Layer) -> None:
-    """Raise ``DesignError`` unless every row is a mapping of ``layer`` onto ``architecture`` (as ``Mapping.check``)."""
-    from archgym.simulators.dnn.mapping_checks import first_wrong
-
+def check_shapes(arrays: MappingArrays, architecture: Architecture) -> None:
+    """Raise ``DesignError`` unless the arrays have the shapes and types of mappings onto ``architecture``."""
     count, levels, width = arrays.rows, len(architecture.levels), len(DIMENSIONS)
     shapes = ((levels, width), (levels, width), (levels, 2, width), (levels, 2, width), (levels, len(TENSORS)))
     for field, array, shape in zip(MappingArrays._fields, arrays, shapes, strict=True):
         if array.shape != (count, *shape):
             raise DesignError(f"mappings: {field} has shape {array.shape}, {(count, *shape)} is needed")
-    row, fault, number = first_wrong(arrays, np.array(layer.bounds, np.int64))
+        needed = np.dtype(np.bool_ if field == "keep" else np.int64)
+        if array.dtype != needed:
+            raise DesignError(f"mappings: {field} has values of type {array.dtype}, {needed} is needed")
+
+
+def check_rows(arrays: MappingArrays, layer: Layer, start: int, stop: int) -> None:
+    """Raise ``DesignError`` unless rows ``start``..``stop`` are mappings of ``layer`` (as ``Mapping.check``)."""
+    from archgym.simulators.dnn.mapping_checks import first_wrong
+
+    row, fault, number = first_wrong(arrays, np.array(layer.bounds, np.int64), start, stop)
     if row < 0:
         return
     if fault == 0:
-        raise DesignError(f"mapping {row}: an order at level {number} does not hold each of 0..{width - 1} once")
+        raise DesignError(
+            f"mapping {row}: an order at level {number} does not hold each of 0..{len(DIMENSIONS) - 1} once"
+        )
     if fault == 1:
         raise DesignError(
             f"mapping {row}: the factors of {DIMENSIONS[number]} are not whole numbers of at least 1 that multiply to "
