@@ -41,6 +41,11 @@ class MappingArrays(NamedTuple):
         """The chosen mappings."""
         return MappingArrays(*(array[rows] for array in self))
 
+    def contiguous(self) -> MappingArrays:
+        """The same mappings in row-major order, as kernels are compiled for."""
+        whole = (np.ascontiguousarray(array) for array in (self.temporal, self.order, self.spatial, self.spatial_order))
+        return MappingArrays(*whole, np.ascontiguousarray(self.keep))
+
 
 @dataclass(frozen=True)
 class Block:

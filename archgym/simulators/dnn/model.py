@@ -175,7 +175,7 @@ def evaluate_batch(
     count = arrays.rows
     if count:
         check_shapes(arrays, architecture)
-    arrays = MappingArrays(*(np.ascontiguousarray(array) for array in arrays))
+    arrays = arrays.contiguous()
     totals, status = np.zeros((count, 6)), np.zeros((count, 4), np.int64)
     machine, coefficients, fanout = architecture.machine(), layer.coefficients(), largest_fanout(architecture)
 

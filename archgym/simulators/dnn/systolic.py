@@ -6,7 +6,6 @@ USER mode come from replaying a prefetcher, for which there is no closed form; `
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,10 +85,13 @@ def _whole(**sizes: int | Ints) -> list[Ints]:
     return [np.asarray(values, np.int64) for values in sizes.values()]
 
 
-def _countable(*products: tuple[Ints, ...]) -> None:
+def _countable(*products: tuple[Ints | Floats | int, ...]) -> None:
     """Raise ``WorkloadError`` where a product of counts does not fit 63 bits."""
     for factors in products:
-        if (math.prod(np.asarray(factor, np.float64) for factor in factors) >= 2.0**63).any():
+        product: Floats = np.ones(())
+        for factor in factors:
+            product = product * np.asarray(factor, np.float64)
+        if np.any(product >= 2.0**63):
             raise WorkloadError("a count of this matrix product on this array passes 2^63 - 1")
 
 
@@ -142,7 +144,7 @@ def systolic_traffic(
     )
     down, across, time = _spread(m, n, k, dataflow)
     row_folds, column_folds = -(-down // rows), -(-across // columns)
-    _countable((down, time, column_folds), (across, time, row_folds, np.int64(4)), (down, across))
+    _countable((down, time, column_folds), (across, time, row_folds, 4), (down, across))
     row_side = {"os": ifmap_words, "ws": ifmap_words, "is": filter_words}[dataflow] // 2
     column_side = {"os": filter_words, "ws": ofmap_words, "is": ofmap_words}[dataflow] // 2
     along_rows = down * time * np.where(np.minimum(rows, down) * time <= row_side, 1, column_folds)
