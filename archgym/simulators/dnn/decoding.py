@@ -40,54 +40,55 @@ def read_order(designs: Ints, row: int, code: Code, pool: MappingArrays, level: 
 
 
 @jit
-def put(code: Code, number: int, slot: int, pool: MappingArrays) -> bool:
-    """Multiply a slot by a factor; false, and nothing done, where a rule's limit is exceeded."""
+def multiply(code: Code, number: int, slot: int, pool: MappingArrays) -> bool:
+    """Multiply a slot's loop by a factor; returns whether the rules allow as much there."""
     dimension, prime = code.factors[number, 0], code.factors[number, 1]
     level, kind = code.slots[slot, 0], code.slots[slot, 1]
-    there = factor_at(pool, 0, level, kind, dimension)
-    if there * prime > code.limit[level, kind, dimension]:
-        return False
-    set_factor(pool, 0, level, kind, dimension, there * prime)
-    return True
+    product = factor_at(pool, 0, level, kind, dimension) * prime
+    set_factor(pool, 0, level, kind, dimension, product)
+    return bool(product <= code.limit[level, kind, dimension])
+
+
+@jit
+def divide(code: Code, number: int, slot: int, pool: MappingArrays) -> None:
+    """Take back a factor."""
+    dimension, prime = code.factors[number, 0], code.factors[number, 1]
+    level, kind = code.slots[slot, 0], code.slots[slot, 1]
+    set_factor(pool, 0, level, kind, dimension, factor_at(pool, 0, level, kind, dimension) // prime)
 
 
 @jit
 def place_factor(
     code: Code, number: int, chosen: int, pool: MappingArrays, coefficients: Ints, roomy: Machine, found: Analysis
-) -> int:
-    """Put a factor into the first slot from the chosen one outwards that has room; returns the slot, or -1.
+) -> bool:
+    """Put a factor into the first slot from the chosen one outwards that has room; false if rules allow it in none.
 
-    Where none has, it goes to the outermost slot that the rules allow.
+    Where none has room, it goes to the outermost slot that the rules allow, or else to the chosen one.
     """
-    dimension = code.factors[number, 0]
     last = -1
     for place in range(chosen, code.slots.shape[0]):
         slot = code.factor_slots[number, place]
         if slot < 0:
             break
-        level, kind = code.slots[slot, 0], code.slots[slot, 1]
-        before = factor_at(pool, 0, level, kind, dimension)
-        fitted = put(code, number, slot, pool)
+        allowed = multiply(code, number, slot, pool)
         if code.outwards[0] == 0:
-            return int(slot) if fitted else -1
-        if not fitted:
-            continue
-        measure(pool, 0, coefficients, found)
-        if fits(pool, 0, roomy, found):
-            return int(slot)
-        set_factor(pool, 0, level, kind, dimension, before)
-        last = slot
-    if last >= 0:
-        put(code, number, last, pool)
-    return int(last)
+            return allowed
+        if allowed:
+            measure(pool, 0, coefficients, found)
+            if fits(pool, 0, roomy, found):
+                return True
+            last = slot
+        divide(code, number, slot, pool)
+    multiply(code, number, last if last >= 0 else code.factor_slots[number, chosen], pool)
+    return last >= 0
 
 
 @jit
 def decode(
     designs: Ints, row: int, code: Code, plain: MappingArrays, pool: MappingArrays, coefficients: Ints, roomy: Machine,
     found: Analysis,
-) -> bool:  # fmt: skip
-    """Write the mapping of a design into row 0 of ``pool``; false where rules leave no place for a factor.
+) -> int:  # fmt: skip
+    """Write the mapping of a design into row 0 of ``pool``; returns the first factor that breaks a rule, or -1.
 
     ``plain`` holds what the rules fix; ``roomy`` is the machine without least tile sizes, which an unfinished mapping
     would not reach.
@@ -104,14 +105,13 @@ def decode(
             if parameter >= 0:
                 pool.keep[0, level, tensor] = designs[row, parameter] == 0
         read_order(designs, row, code, pool, level)
+    wrong = -1
     for number in range(code.factors.shape[0]):
         column = code.factor_columns[number]
         chosen = designs[row, column] if column >= 0 else 0
-        if place_factor(code, number, chosen, pool, coefficients, roomy, found) < 0:
-            found.status[0], found.status[1] = ABOVE_LIMIT, code.slots[code.factor_slots[number, chosen], 0]
-            found.status[2], found.status[3] = code.factors[number, 0], code.factors[number, 1]
-            return False
-    return True
+        if not place_factor(code, number, chosen, pool, coefficients, roomy, found) and wrong < 0:
+            wrong = number
+    return wrong
 
 
 @jit
@@ -123,8 +123,9 @@ def evaluate_designs(
     ``levels`` (B, n, 2) with picojoules and words of each level are written."""
     count = levels.shape[1]
     for row in range(start, stop):
-        if decode(designs, row, code, plain, pool, coefficients, roomy, found):
-            evaluate_mapping(pool, 0, coefficients, machine, found)
+        wrong = decode(designs, row, code, plain, pool, coefficients, roomy, found)
+        if evaluate_mapping(pool, 0, coefficients, machine, found) and wrong >= 0:
+            found.status[0], found.status[1] = ABOVE_LIMIT, wrong
         for column in range(4):
             status[row, column] = found.status[column]
         for column in range(6):

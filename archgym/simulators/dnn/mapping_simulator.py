@@ -145,9 +145,8 @@ class MappingSimulator:
     def _reason(self, status: NDArray[np.int64]) -> str:
         if status[0] != ABOVE_LIMIT:
             return explain(status, self.code.architecture)
-        level, dimension, prime = (int(value) for value in status[1:])
-        name = self.code.architecture.levels[level].name
-        return f"{name}: the dataflow's rules leave no place for the factor {prime} of {DIMENSIONS[dimension]}"
+        dimension, prime = self.code.factors[int(status[1])]
+        return f"the dataflow's rules do not allow the factor {prime} of {DIMENSIONS[dimension]} where it is put"
 
     def arrays(self, designs: Designs) -> MappingArrays:
         """The mappings of B designs, for `model.evaluate_batch`."""
