@@ -43,8 +43,10 @@ class MappingArrays(NamedTuple):
 
     def contiguous(self) -> MappingArrays:
         """The same mappings in row-major order, as kernels are compiled for."""
-        whole = (np.ascontiguousarray(array) for array in (self.temporal, self.order, self.spatial, self.spatial_order))
-        return MappingArrays(*whole, np.ascontiguousarray(self.keep))
+        return MappingArrays(
+            np.ascontiguousarray(self.temporal), np.ascontiguousarray(self.order), np.ascontiguousarray(self.spatial),
+            np.ascontiguousarray(self.spatial_order), np.ascontiguousarray(self.keep),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
