@@ -47,7 +47,7 @@ def render(mode: str | None, observer: Observer, evaluation: Evaluation, row: in
         return None
     own = getattr(observer.problem.simulator, "picture", None)  # a simulator may draw its feasible designs itself
     if own is not None and evaluation.metrics.feasible[row]:
-        return own(evaluation.designs[row])
+        return own(evaluation.designs[row], observer.problem.workload)
     return render_picture(observer, evaluation, row)
 
 
@@ -81,7 +81,7 @@ def render_text(observer: Observer, evaluation: Evaluation, row: int = 0) -> str
     lines += ["", *_columns(table)]
     own = getattr(problem.simulator, "describe", None)  # a simulator may have more to say about its feasible designs
     if own is not None and info["feasible"]:
-        lines += ["", own(evaluation.designs[row])]
+        lines += ["", own(evaluation.designs[row], problem.workload)]
     return "\n".join(lines) + "\n"
 
 
