@@ -252,7 +252,8 @@ def _draw_schedule(axes: Axes, layout: _Layout) -> None:
         colour = BY_BUS if kind == BUS else BY_COMPUTE if kind in (CORE, ACCELERATOR) else BY_MEMORY
         start, end = 1e3 * times["start_s"], 1e3 * times["end_s"]
         if times["start_s"] > times["ready_s"]:
-            axes.plot([1e3 * times["ready_s"], start], [lane, lane], color=GREY, linewidth=1, linestyle=":", zorder=1)
+            below = lane + 0.41  # its processing element is busy meanwhile
+            axes.plot([1e3 * times["ready_s"], start], [below, below], color=GREY, linewidth=1.2, linestyle=":")
         deciding, visible = task in layout.chain, end - start > 4e3 * LEAST_BAR * total
         axes.barh(lane, max(end - start, 1e3 * LEAST_BAR * total), left=start, height=0.62, color=colour, zorder=3,
                   edgecolor=RED if deciding else "white" if visible else colour,
@@ -277,7 +278,7 @@ def _draw_schedule(axes: Axes, layout: _Layout) -> None:
         Patch(color=BY_MEMORY, label="by a memory"),
         Patch(color=BY_BUS, label="by a bus"),
         Patch(facecolor="white", edgecolor=RED, linewidth=1.8, label="decides the latency"),
-        Line2D([], [], color=GREY, linewidth=1, linestyle=":", label="waits"),
+        Line2D([], [], color=GREY, linewidth=1.2, linestyle=":", label="a ready task waits"),
     ]
     axes.legend(
         handles=handles, ncols=5, fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0), borderpad=0
