@@ -23,7 +23,8 @@ HARDWARE: Mapping[str, ObjectiveRecipe] = {
 _ENERGY, _CYCLES, _AREA = ("energy_J", 20444.2e-6), ("cycles", 6_308_563.2), ("area_m2", 1.7255e-6)
 TARGETS: Mapping[str, ObjectiveRecipe] = {
     "joint": MeetTargets(
-        (_ENERGY, _CYCLES, _AREA), "meet ArchGym's targets for energy, cycles and area; 1 when all are met"
+        (_ENERGY, _CYCLES, _AREA),
+        "meet ArchGym's targets for energy, cycles and area (set on alexnet-archgym); 1 when all are met",
     ),
     "improve": ImproveDefault(
         (("energy_J", 0.7), ("latency_s", 0.8), ("area_m2", 0.85)),

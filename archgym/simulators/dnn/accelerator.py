@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Protocol, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archgym.errors import ConfigError, DesignError, UnknownNameError, WorkloadError
 from archgym.metrics import Metric, Metrics
@@ -265,6 +266,30 @@ class AcceleratorSimulator:
         if isinstance(made, str):
             raise DesignError(f"no hardware: {made}")
         return made
+
+    def hardware(self, levels: Designs) -> tuple[str, list[str], list[list[str]]]:
+        """Title, columns and rows of a table of one design's hardware, shape (D,)."""
+        from archgym.simulators.dnn.text import COLUMNS, architecture_rows, architecture_title
+
+        architecture = self.accelerator(levels).architecture
+        return architecture_title(architecture), list(COLUMNS), architecture_rows(architecture)
+
+    def describe(self, levels: Designs, workload: Workload) -> str:
+        """Hardware, layers, energy and a mapping of one feasible design, shape (D,), as text."""
+        from archgym.simulators.dnn.text import describe
+
+        return describe(self.explain(levels, workload))
+
+    def picture(self, levels: Designs, workload: Workload) -> NDArray[np.uint8]:
+        """Hierarchy, energy and roofline of one feasible design, shape (D,), as an array of shape (height, width, 3).
+
+        Raises:
+            DesignError: if the design is infeasible.
+            MissingExtraError: if matplotlib is not installed.
+        """
+        from archgym.simulators.dnn.render import picture
+
+        return picture(self.explain(levels, workload))
 
     def explain(self, levels: Designs, workload: Workload) -> NetworkResult:
         """Everything about one design, shape (D,) of level numbers.

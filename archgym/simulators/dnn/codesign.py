@@ -132,8 +132,9 @@ class CoDesignDecoder:
         )
         levels.append(dram_level(node, clock, value["dram.bandwidth"], max(1, 64 // bits), bits))
         mac: dict[str, Any] = components.arithmetic_costs(bits, node, clock)
-        architecture = Architecture("codesign", Arithmetic("MAC", *mesh, bits, **mac), tuple(levels), clock, node)
-        return Template(architecture, DATAFLOWS[value["dataflow"]], f"{value['dataflow'].replace('_', ' ')} array")
+        name = f"{value['dataflow'].replace('_', '-')} array"
+        architecture = Architecture(name, Arithmetic("MAC", *mesh, bits, **mac), tuple(levels), clock, node)
+        return Template(architecture, DATAFLOWS[value["dataflow"]], "")
 
 
 _DEFAULTS = {"mapper_objective": "edp", "mapper_budget": 2000, "mapper_seed": 0}

@@ -101,10 +101,10 @@ class EyerissDecoder:
         levels["GLB"] = self._level("GLB", "shared_glb", value, (1, 1))
         levels["DRAM"] = dram_level(self.technology_nm, self.clock_GHz, self.dram_words_per_cycle, 4, WORD_BITS)
         architecture = Architecture(
-            "eyeriss_like", Arithmetic("MAC", *mesh, WORD_BITS, **mac), tuple(levels[name] for name in PARTS),
+            "Eyeriss-like array", Arithmetic("MAC", *mesh, WORD_BITS, **mac), tuple(levels[name] for name in PARTS),
             self.clock_GHz, self.technology_nm,
         )  # fmt: skip
-        return Template(architecture, _rules(), "ArchGym's Eyeriss-like array, row-stationary")
+        return Template(architecture, _rules(), "after ArchGym's Timeloop environment")
 
     def _level(self, level: str, name: str, value: Mapping[str, Any], mesh: tuple[int, int]) -> StorageLevel:
         kind, depth, block = (value[f"{name}.{key}"] for key in ("class", "memory_depth", "block_size"))

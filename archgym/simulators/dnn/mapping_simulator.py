@@ -167,6 +167,30 @@ class MappingSimulator:
         """The mapping of one design, shape (D,) of level numbers."""
         return unpack(self.arrays(levels), 0)
 
+    def hardware(self, levels: Designs) -> tuple[str, list[str], list[list[str]]]:
+        """Title, columns and rows of a table of one design's hardware, shape (D,)."""
+        from archgym.simulators.dnn.text import COLUMNS, architecture_rows, architecture_title
+
+        architecture = self.code.architecture
+        return architecture_title(architecture), list(COLUMNS), architecture_rows(architecture)
+
+    def describe(self, levels: Designs, workload: Workload | None = None) -> str:
+        """Hardware, energy and mapping of one feasible design, shape (D,), as text."""
+        from archgym.simulators.dnn.text import describe
+
+        return describe(self.explain(levels))
+
+    def picture(self, levels: Designs, workload: Workload | None = None) -> NDArray[np.uint8]:
+        """Hierarchy, energy and roofline of one feasible design, shape (D,), as an array of shape (height, width, 3).
+
+        Raises:
+            DesignError: if the design is infeasible.
+            MissingExtraError: if matplotlib is not installed.
+        """
+        from archgym.simulators.dnn.render import picture
+
+        return picture(self.explain(levels))
+
     def explain(self, levels: Designs, workload: Workload | None = None) -> NetworkResult:
         """Everything about one design, shape (D,) of level numbers."""
         mapping = self.mapping(levels)

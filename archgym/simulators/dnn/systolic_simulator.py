@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ from archgym.simulators.dnn.systolic import (
 )
 from archgym.space import Designs, Space, choice, ordinal, powers
 from archgym.workload import Workload
+
+if TYPE_CHECKING:
+    from archgym.simulators.dnn.render import View
 
 Floats = NDArray[np.float64]
 ROW_BITS = 64  # bits of a row of the buffers
@@ -230,6 +233,98 @@ class SystolicSimulator:
             price["buffer_mW"] += part.leakage_mW
         return price
 
+    def _view(self, levels: Designs, workload: Workload) -> View:
+        """One design's picture: array and buffers, energy by part, layers under the roof."""
+        from archgym.simulators.dnn.render import Box, Point, View
+        from archgym.simulators.dnn.text import area_text
+
+        value: dict[str, Any] = self.space.row(levels)
+        metrics = self(self.space.check(levels), workload).row(0)
+        bits, shape = value["word_bits"], (value["array_columns"], value["array_rows"])
+        price = self._prices(bits, tuple(value[f"{name}_sram.KiB"] for name in BUFFERS))
+        rate = f"{value['dram.bandwidth']}\nwords/\ncycle"
+        off_chip = Box("DRAM", ("unlimited", f"{price['dram_pJ']:.3g} pJ/word"), "one", "off-chip", None)
+        boxes = [
+            Box(f"{name} SRAM", (
+                f"{value[f'{name}_sram.KiB']} KiB", f"read {price[f'{name}_read_pJ']:.3g} pJ/word",
+                f"write {price[f'{name}_write_pJ']:.3g} pJ/word", area_text(price[f"{name}_um2"]),
+            ), "one", "memory", 1024.0 * value[f"{name}_sram.KiB"])
+            for name in BUFFERS
+        ]  # fmt: skip
+        element = (_FLOWS[value["dataflow"]].replace(" ", "\n"), f"{bits} bit", f"{price['mac_pJ']:.3g} pJ/op",
+                   area_text(price["element_um2"]))  # fmt: skip
+        array = Box("array", element, f"{shape[0]} x {shape[1]}", "arithmetic", 0.0)
+        clock, points = self.clock_GHz * 1e9, []
+        for row in self.layer_rows(levels, workload):
+            intensity = row["macs"] / (row["dram_words"] * bits / 8)
+            share = row["count"] * row["cycles"] / metrics["cycles"]
+            points.append(Point(row["layer"], intensity, row["macs"] / row["cycles"] * clock, share))
+        energy = (
+            ("dram", self._off_chip(levels, workload, price["dram_pJ"])), ("ofmap", {"Outputs": metrics["ofmap_energy_J"]}),
+            ("filter", {"Weights": metrics["filter_energy_J"]}), ("ifmap", {"Inputs": metrics["ifmap_energy_J"]}),
+            *((part, {"all": metrics[f"{part}_energy_J"]}) for part in ("register", "mac", "leakage")),
+        )  # fmt: skip
+        title = (
+            f"{workload.name} on a systolic array: {1e3 * metrics['latency_s']:.4g} ms, {1e3 * metrics['energy_J']:.4g} mJ, "
+            f"{1e6 * metrics['area_m2']:.3g} mm² in {self.technology_nm} nm at {self.clock_GHz:g} GHz"
+        )
+        return View(
+            title, (off_chip, *boxes, array), (rate, "", "", ""), energy, shape[0] * shape[1] * clock,
+            value["dram.bandwidth"] * bits / 8 * clock, tuple(points), parallel=True,
+        )  # fmt: skip
+
+    def _off_chip(self, levels: Designs, workload: Workload, picojoules: float) -> dict[str, float]:
+        """Joules of off-chip memory by tensor."""
+        total = {"Weights": 0.0, "Inputs": 0.0, "Outputs": 0.0}
+        for row in self.layer_rows(levels, workload):
+            for tensor in total:
+                total[tensor] += row["count"] * row["off_chip_words"][tensor] * picojoules * PICO
+        return total
+
+    def picture(self, levels: Designs, workload: Workload) -> NDArray[np.uint8]:
+        """Array, energy and roofline of one design, shape (D,), as an array of shape (height, width, 3).
+
+        Raises:
+            MissingExtraError: if matplotlib is not installed.
+        """
+        from archgym.simulators.dnn.render import as_pixels
+
+        return as_pixels(self._view(levels, workload))
+
+    def hardware(self, levels: Designs) -> tuple[str, list[str], list[list[str]]]:
+        """Title, columns and rows of a table of one design's hardware."""
+        from archgym.simulators.dnn.text import area_text
+
+        value: dict[str, Any] = self.space.row(levels)
+        bits = value["word_bits"]
+        price = self._prices(bits, tuple(value[f"{name}_sram.KiB"] for name in BUFFERS))
+        rows = [
+            ["DRAM", "1", "unlimited", f"{value['dram.bandwidth']} words/cycle", f"{price['dram_pJ']:.3g} pJ/word", "-"]
+        ]
+        for name in BUFFERS:
+            energy = f"{price[f'{name}_read_pJ']:.3g}, {price[f'{name}_write_pJ']:.3g} pJ/word"
+            size, area = f"{value[f'{name}_sram.KiB']} KiB", area_text(price[f"{name}_um2"])
+            rows.append([f"{name} SRAM", "1", size, "as the array needs", energy, area])
+        count = f"{value['array_rows'] * value['array_columns']} ({value['array_columns']} x {value['array_rows']})"
+        element = f"{price['mac_pJ']:.3g} pJ/operation"
+        rows.append(["element", count, f"3 x {bits} bit", "-", element, area_text(price["element_um2"])])
+        title = f"systolic array, {_FLOWS[value['dataflow']]}: {self.technology_nm} nm, {self.clock_GHz:g} GHz"
+        return title, ["part", "instances", "capacity", "bandwidth", "read, write energy", "area of one"], rows
+
+    def describe(self, levels: Designs, workload: Workload) -> str:
+        """Cycles of each layer of one design, shape (D,), as text."""
+        from archgym.simulators.dnn.text import columns
+
+        rows = [["layer", "runs", "MACs of one", "cycles", "by folds", "array used by a fold", "words off chip"]]
+        for row in self.layer_rows(levels, workload):
+            count = row["count"]
+            rows.append([
+                row["layer"], str(count), f"{row['macs']:,}", f"{row['cycles'] * count:,}",
+                f"{row['compute_cycles'] * count:,}", f"{100 * row['mapping_efficiency']:.1f} %",
+                f"{row['dram_words'] * count:,.0f}",
+            ])  # fmt: skip
+        return "\n".join(columns(rows))
+
     def layer_rows(self, levels: Designs, workload: Workload) -> list[dict[str, Any]]:
         """One design, shape (D,), layer by layer."""
         network = network_of(workload)
@@ -241,6 +336,10 @@ class SystolicSimulator:
                 "layer": layer.name, "count": count, "macs": layer.macs, "cycles": int(run.cycles[0]),
                 "compute_cycles": int(run.compute_cycles[0]), "mapping_efficiency": float(efficiency[0]),
                 "dram_words": float(run.words["dram"][0]),
+                "off_chip_words": {
+                    "Weights": float(run.words["filter_fills"][0]), "Inputs": float(run.words["ifmap_fills"][0]),
+                    "Outputs": float((run.words["dram"] - run.words["ifmap_fills"] - run.words["filter_fills"])[0]),
+                },
             })  # fmt: skip
         return rows
 

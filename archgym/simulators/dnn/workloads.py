@@ -65,6 +65,8 @@ def network_workload(network: Network) -> Workload:
 class NetworkWorkloads:
     """Whole networks. A workload's ``data`` is a `Network`."""
 
+    forms = "the path of a layer list (.json, .yaml) or of an ONNX model (.onnx)"
+
     def names(self) -> tuple[str, ...]:
         """The shipped networks."""
         return NETWORKS
@@ -76,6 +78,8 @@ class NetworkWorkloads:
 
 class LayerWorkloads:
     """Single layers, written ``network/layer``. A workload's ``data`` is a `Network` of one layer."""
+
+    forms = "FILE/LAYER, a layer of a layer list (.json, .yaml) or of an ONNX model (.onnx)"
 
     def names(self) -> tuple[str, ...]:
         """Every distinct layer of the shipped networks."""
