@@ -82,11 +82,11 @@ def simulate_settings(
     if clock_MHz is not None:
         trace = dataclasses.replace(trace, clock_MHz=clock_MHz)
     work = prepare(trace, device, address_map)
-    return _collect([(work, row) for row in settings.tolist()])
+    return simulate_jobs([(work, row) for row in settings.tolist()])
 
 
-def _collect(jobs: Sequence[tuple[Work, Sequence[int]]]) -> Metrics:
-    """Metrics of independent (work, settings) pairs, in order."""
+def simulate_jobs(jobs: Sequence[tuple[Work, Sequence[int]]]) -> Metrics:
+    """Metrics of independent pairs of a prepared trace and a controller (codes as in `simulate_settings`), in order."""
     table = np.full((len(jobs), len(METRICS)), np.nan)
     reasons = [""] * len(jobs)
 
@@ -177,7 +177,7 @@ class DRAMSimulator:
                 prepared[memory] = _prepared(workload.data, memory)
             codes = [entry.code(values.get(entry.name, entry.default)) for entry in SETTINGS]
             jobs.append((prepared[memory], codes))
-        return _collect(jobs)
+        return simulate_jobs(jobs)
 
     def representatives(self, designs: Designs, workload: Workload) -> Designs:
         """For each design, shape (B, D), one whose metrics are the same to the last bit, see `alike`."""
