@@ -33,6 +33,7 @@ BUILT_IN: dict[str, tuple[str, str, str]] = {
     "aco": ("archgym.agents.ant", "AntColony", ""),
     "sae": ("archgym.agents.evolution", "SurrogateEvolution", ""),
     "gp": ("archgym.agents.gp", "GaussianProcessSearch", ""),
+    "bo": ("archgym.agents.bo", "BayesianSearch", "agents"),
     "ppo": ("archgym.agents.rl", "PPOAgent", "rl"),
     "maskable_ppo": ("archgym.agents.rl", "MaskablePPOAgent", "rl"),
     "a2c": ("archgym.agents.rl", "A2CAgent", "rl"),
