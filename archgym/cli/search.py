@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="set one of the agent's hyperparameters; repeatable",
+        help="set one of the agent's hyperparameters (see `archgym show AGENT`); repeatable",
     )
     parser.add_argument(
         "--out", default="runs", metavar="DIR", help="where the run file and pictures go (default: runs)"

@@ -1,4 +1,4 @@
-"""``archgym show ID``: everything about one problem."""
+"""``archgym show ID``: everything about one problem, or about one agent."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from importlib.resources import files
 from typing import Any
 
 from archgym import families, make_problem
+from archgym.agents import agent_names
+from archgym.cli.agent_page import show_agent
 from archgym.cli.output import name_values, number, save_pixels, table
 from archgym.problem import Problem
 from archgym.registry import Family, family
 
-HELP = "show a problem: its parameters, metrics, objectives, workload and assumptions"
+HELP = "show a problem (parameters, metrics, objectives, workload, assumptions) or an agent (hyperparameters)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID", help=f"a problem: {', '.join(families())}")
+    parser.add_argument(
+        "id", metavar="ID", help=f"a problem ({', '.join(families())}) or an agent (see `archgym list`)"
+    )
     parser.add_argument("--workload", help="a shipped workload, or a file")
     parser.add_argument(
         "--assumptions", action="store_true", help="print the full page on what is modelled and how well"
@@ -31,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.id in agent_names():
+        show_agent(options.id, options.json)
+        return 0
     chosen = family(options.id)
     if options.assumptions:
         print(assumptions(chosen))

@@ -204,7 +204,9 @@ def _from_file(name: str, device: Device) -> AddressMap:
 @functools.lru_cache(maxsize=64)
 def _read_file(path: Path) -> AddressMap:
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"address map {path}: cannot be read: {error}") from error
     except ValueError as error:
         raise ConfigError(f"address map {path}: is not JSON ({error})") from error
     if not isinstance(document, dict):

@@ -123,7 +123,11 @@ def _load(name_or_path: str, ranks: int | None, channels: int | None) -> Device:
         path = Path(name_or_path)
         if not path.is_file():
             raise UnknownNameError("device", name_or_path, (*device_names(), "or the path of a memspec JSON file"))
-        text, label, id = path.read_text(), f"memory specification {path}", path.stem
+        label, id = f"memory specification {path}", path.stem
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{label}: cannot be read: {error}") from error
     try:
         document = json.loads(text)
     except ValueError as error:

@@ -103,6 +103,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.clock is not None and not 1 <= options.clock <= 100_000:
         raise ConfigError(f"--clock-MHz: {options.clock} is not allowed; allowed: 1 to 100000")
+    if options.out and not Path(options.out).absolute().parent.is_dir():
+        raise ConfigError(f"--out: {options.out} is not allowed; its folder does not exist")
     fixed = _fixed(options.set)
     given: list[dict[str, str]] = [{}] if options.designs is None else read_designs(Path(options.designs))
     designs = [{**fixed, **row} for row in given]
