@@ -48,7 +48,7 @@ def save_proxy(proxy: Proxy, directory: Path | str) -> Path:
     draft.mkdir(parents=True)
     arrays = {"reach": proxy.reach.packed()}
     for number, part in enumerate(proxy.parts):
-        arrays |= {f"{number}.{name}": array for name, array in part.model.model.arrays().items()}
+        arrays |= {f"{number}.{name}": array for name, array in part.model.arrays().items()}
     np.savez_compressed(draft / ARRAYS, **arrays)
     description = {
         "archgym_proxy": FORMAT,
@@ -135,7 +135,7 @@ def _assemble(entry: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> P
     for number, part in enumerate(entry["parts"]):
         mine = {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{number}.")}
         features = FeatureMap(space, *(tuple(part["features"][key]) for key in ("workload_names", "centre", "spread")))
-        model = TargetModel.from_parts(part, _model(part["kind"], mine, features), features)
+        model = TargetModel.from_parts(part, _model(part["kind"], mine, features), features, mine)
         parts.append(Part(str(part["quantity"]), str(part["workload"]), model))
     proxy = Proxy(
         str(entry["name"]),

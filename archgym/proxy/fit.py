@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from archgym.errors import MissingExtraError, UnknownNameError
 from archgym.proxy.features import FeatureMap
 from archgym.proxy.linear import StackedModel, fit_linear, linear_values
+from archgym.proxy.memory import Memory
 from archgym.proxy.networks import fit_networks
 from archgym.proxy.samples import folds_of
-from archgym.proxy.target import Model, TargetModel
+from archgym.proxy.structure import Structure
+from archgym.proxy.target import BoundTarget, Model, Raw, TargetModel
 from archgym.proxy.trees import TreeModel, from_boosters, from_forest
 from archgym.space import Designs, Space
 
@@ -80,10 +82,10 @@ def candidates(kinds: Sequence[str], rows: int) -> list[Candidate]:
     every = [
         *(Candidate("ridge", {"alpha": alpha}) for alpha in (0.01, 1.0)),
         Candidate("forest", {"trees": 200, "share": 1.0, "leaf": 1}),
-        Candidate("boosting", {"leaves": 8, "rate": 0.1, "rounds": 600, "leaf": leaf}),
+        Candidate("boosting", {"leaves": 31, "rate": 0.1, "rounds": 300, "leaf": leaf}),
         Candidate("boosting", {"leaves": 256, "rate": 0.1, "rounds": 100, "leaf": leaf}),
         Candidate("stacked", {"alpha": 1.0, "leaves": 8, "rate": 0.1, "rounds": 400, "leaf": leaf}),
-        Candidate("stacked", {"alpha": 1.0, "leaves": 128, "rate": 0.1, "rounds": 100, "leaf": leaf}),
+        Candidate("stacked", {"alpha": 1.0, "leaves": 31, "rate": 0.1, "rounds": 300, "leaf": leaf}),
         Candidate("networks", {"hidden": 64, "steps": 4000}),
     ]
     return [candidate for candidate in every if candidate.kind in kinds]
@@ -130,9 +132,7 @@ def _fit_boosting(
     rng = np.random.default_rng(seed)
     boosters = []
     for member in range(members):
-        rows = (
-            np.arange(len(target)) if members == 1 else rng.permutation(len(target))[: int(np.ceil(0.9 * len(target)))]
-        )
+        rows = rng.permutation(len(target))[: int(np.ceil(0.9 * len(target)))] if member else np.arange(len(target))
         booster = learn.HistGradientBoostingRegressor(
             learning_rate=s["rate"], max_iter=s["rounds"], max_leaf_nodes=s["leaves"], min_samples_leaf=s["leaf"],
             early_stopping=False, random_state=seed * 1000 + member,
@@ -162,24 +162,39 @@ def wants_logarithm(target: Floats) -> bool:
 
 
 def fit_target(candidate: Candidate, table: Table, seed: int, members: int, logarithm: bool) -> TargetModel:
-    """A model of the metric in ``table.target``, its feature scales learnt from the same rows."""
+    """A model of the metric in ``table.target``; rules, feature scales and memory are learnt from the same rows."""
     values = np.log(table.target) if logarithm else table.target
+    works, group = np.unique(table.raw, axis=0, return_inverse=True)
+    structure = Structure.learn(table.space, table.designs, table.target, group.ravel())
+    forms = structure.canonical(table.designs)
     features = FeatureMap.of(table.space, table.names, table.raw)
-    model = fit_model(candidate, dataclasses.replace(table, target=values), features, seed, members)
+    model = fit_model(candidate, dataclasses.replace(table, designs=forms, target=values), features, seed, members)
+    memory = Memory.of(forms, values) if len(works) == 1 else Memory.none()
     lead = candidate.kind in ("boosting", "stacked")
-    return TargetModel(model, features, logarithm, float(values.min()), float(values.max()), lead)
+    return TargetModel(model, features, structure, memory, logarithm, float(values.min()), float(values.max()), lead)
 
 
-def predict(model: TargetModel, table: Table, raw: bool = False) -> tuple[Floats, Floats]:
-    """Prediction and deviation for every row of ``table``, workload by workload."""
-    value, deviation = np.empty(len(table)), np.empty(len(table))
-    columns = model.features.integers(table.designs)
+def predict(model: TargetModel, table: Table) -> Floats:
+    """The metric of every row of ``table``, workload by workload, shape (N,)."""
+    value = np.empty(len(table))
+    for mine, bound in _by_workload(model, table):
+        value[mine] = bound(table.designs[mine])[0]
+    return value
+
+
+def predict_raw(model: TargetModel, table: Table) -> Raw:
+    """The same in the model's terms."""
+    whole = Raw(np.empty(len(table)), np.empty(len(table)), np.empty(len(table), dtype=bool))
+    for mine, bound in _by_workload(model, table):
+        found = bound.raw(table.designs[mine])
+        whole.value[mine], whole.spread[mine], whole.known[mine] = found.value, found.spread, found.known
+    return whole
+
+
+def _by_workload(model: TargetModel, table: Table) -> Iterator[tuple[NDArray[np.bool_], BoundTarget]]:
     kinds, which = np.unique(model.features.scaled(table.raw, table.names), axis=0, return_inverse=True)
     for number, workload in enumerate(kinds):
-        mine = which.ravel() == number
-        bound = model.bind(workload)
-        value[mine], deviation[mine] = (bound.raw if raw else bound)(table.designs[mine], columns[mine])
-    return value, deviation
+        yield which.ravel() == number, model.bind(workload)
 
 
 def relative_rmse(predicted: Floats, true: Floats) -> float:
@@ -203,7 +218,7 @@ def choose(options: Sequence[Candidate], table: Table, fold: NDArray[np.int64], 
         for held in np.unique(fold).tolist():
             model = fit_target(candidate, table.take(fold != held), seed, 1, logarithm)
             test = table.take(fold == held)
-            errors.append(relative_rmse(predict(model, test)[0], test.target))
+            errors.append(relative_rmse(predict(model, test), test.target))
         scores.append(float(np.mean(errors)))
     best = int(np.argmin(scores))
     told = tuple((str(candidate), score) for candidate, score in zip(options, scores, strict=True))
@@ -212,16 +227,27 @@ def choose(options: Sequence[Candidate], table: Table, fold: NDArray[np.int64], 
 
 def calibrate(
     candidate: Candidate, table: Table, fold: NDArray[np.int64], seed: int, members: int, logarithm: bool
-) -> tuple[float, float]:
-    """Floor and factor of the deviation under which the folds' held-out errors are likeliest."""
-    errors, spreads = [], []
+) -> tuple[float, float, float]:
+    """Floor and factor under which the folds' held-out errors are likeliest, and the deviation of what is remembered.
+
+    If m remembered rows had no error, up to 3 / m of all might have one yet (with 95 % confidence); their deviation is
+    that of so many errors among new forms.
+    """
+    errors, spreads, known = [], [], []
     for held in np.unique(fold).tolist():
         model = fit_target(candidate, table.take(fold != held), seed, members, logarithm)
         test = table.take(fold == held)
-        value, spread = predict(model, test, raw=True)
-        errors.append(value - (np.log(test.target) if logarithm else test.target))
-        spreads.append(spread)
-    return likeliest_deviation(np.concatenate(errors), np.concatenate(spreads))
+        found = predict_raw(model, test)
+        errors.append(found.value - (np.log(test.target) if logarithm else test.target))
+        spreads.append(found.spread)
+        known.append(found.known)
+    error, spread, seen = map(np.concatenate, (errors, spreads, known))
+    floor, factor = likeliest_deviation(error[~seen], spread[~seen]) if not seen.all() else (0.0, 1.0)
+    if not seen.any():
+        return floor, factor, floor
+    unseen = float(np.sqrt(np.mean(error[~seen] ** 2))) if not seen.all() else 0.0
+    measured = float(np.sqrt(np.mean(error[seen] ** 2)))
+    return floor, factor, max(measured, unseen * float(np.sqrt(min(1.0, 3.0 / seen.sum()))))
 
 
 def likeliest_deviation(errors: Floats, spreads: Floats) -> tuple[float, float]:

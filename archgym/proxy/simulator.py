@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from archgym.errors import ModelFileError, WorkloadError
 from archgym.metrics import Metric, Metrics
-from archgym.proxy.features import FeatureMap
 from archgym.proxy.reach import Reach
 from archgym.proxy.target import BoundTarget, TargetModel
 from archgym.space import Designs, Space
@@ -79,17 +78,15 @@ class Proxy:
         """
         rows = self.space.check(designs)
         bound = self._bind(workload)
-        encoder = FeatureMap(self.space)
         columns = {metric.name: np.empty(len(rows)) for metric in self.metrics}
         deviations = {metric.name: np.empty(len(rows)) for metric in self.metrics}
         feasible, far = np.ones(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
         for start in range(0, len(rows), BLOCK):
             block, here = rows[start : start + BLOCK], slice(start, start + BLOCK)
-            seen = encoder.integers(block)
             for name, values in columns.items():
-                values[here], deviations[name][here] = bound[name](block, seen)
+                values[here], deviations[name][here] = bound[name](block)
             if FEASIBLE in bound:
-                feasible[here] = bound[FEASIBLE](block, seen)[0] >= 0.5
+                feasible[here] = bound[FEASIBLE](block)[0] >= 0.5
             far[here] = self.reach.unseen(block) > 0
         reasons = ("",) * len(rows)
         if not feasible.all():

@@ -152,7 +152,7 @@ def digest(proxy: Proxy) -> str:
     whole = hashlib.sha256(proxy.space.fingerprint.encode())
     for part in proxy.parts:
         whole.update(repr((part.quantity, part.workload, sorted(part.model.to_json().items()))).encode())
-        for name, array in part.model.model.arrays().items():
+        for name, array in part.model.arrays().items():
             whole.update(name.encode() + np.ascontiguousarray(array).tobytes())
     whole.update(proxy.reach.packed().tobytes())
     return whole.hexdigest()[:12]
@@ -190,9 +190,15 @@ def _one_target(
         f"{name}: {best}"
         + (f", cross-validated relative RMSE {min(s for _, s in choice.scores):.3%}" if choice.scores else "")
     )
-    floor, factor = calibrate(best, table.take(few), fold[few], seed, _some(best, members), logarithm)
-    model = fit_target(best, table, seed, _some(best, members), logarithm).calibrated(floor, factor)
-    entry = {"model": str(best), "logarithm": logarithm, "cross_validated_relative_rmse": dict(choice.scores)}
+    numbers = calibrate(best, table.take(few), fold[few], seed, _some(best, members), logarithm)
+    model = fit_target(best, table, seed, _some(best, members), logarithm).calibrated(*numbers)
+    entry = {
+        "model": str(best),
+        "logarithm": logarithm,
+        "cross_validated_relative_rmse": dict(choice.scores),
+        "different_forms": len(model.memory),
+        "rules": model.structure.describe(),
+    }
     return model, entry  # fmt: skip
 
 
