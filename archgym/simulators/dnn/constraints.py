@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,16 +105,18 @@ def _apply(rule: Rule, level: int, freedom: Freedom, layer: Layer) -> None:
             freedom.limit[level, 2 if place < int(split) else 1, DIMENSIONS.index(dimension)] = 1
 
 
-def _dimensions(text: str) -> list[str]:
+@lru_cache(maxsize=1024)
+def _dimensions(text: str) -> tuple[str, ...]:
     for letter in text:
         if letter not in DIMENSIONS:
             raise UnknownNameError("dimension in a mapping constraint", letter, DIMENSIONS)
     if len(set(text)) != len(text):
         raise ConfigError(f"mapping constraint: permutation {text!r} names a dimension twice")
-    return list(text)
+    return tuple(text)
 
 
-def _factors(text: str) -> list[tuple[str, str, int]]:
+@lru_cache(maxsize=1024)
+def _factors(text: str) -> tuple[tuple[str, str, int], ...]:
     result = []
     for token in text.split():
         match = re.fullmatch(r"([A-Za-z]+)(<=|=)?(\d+)", token)
@@ -121,7 +124,7 @@ def _factors(text: str) -> list[tuple[str, str, int]]:
             raise ConfigError(f"mapping constraint: factor {token!r} must read like 'C=4' or 'C<=4'")
         _dimensions(match[1])
         result.append((match[1], match[2] or "=", int(match[3])))
-    return result
+    return tuple(result)
 
 
 def _check(freedom: Freedom, layer: Layer, names: list[str]) -> None:

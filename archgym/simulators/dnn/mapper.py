@@ -18,7 +18,7 @@ from archgym.simulators.dnn.architecture import Architecture
 from archgym.simulators.dnn.constraints import FREE, Freedom, Rule, read_freedom
 from archgym.simulators.dnn.layer import DIMENSIONS, Layer
 from archgym.simulators.dnn.mapping import Mapping, MappingArrays, unpack
-from archgym.simulators.dnn.model import Cost, evaluate, largest_fanout
+from archgym.simulators.dnn.model import Cost, evaluate_row, largest_fanout
 
 if TYPE_CHECKING:
     from archgym.simulators.dnn.analysis import Analysis
@@ -76,8 +76,7 @@ def find_mapping(
         pool, budget, starts, tries, HOT, COLD, choices, fanout, home, layer.coefficients(), architecture.machine(), found,
         OBJECTIVES.index(objective), generator_state(seed),
     )  # fmt: skip
-    mapping = unpack(pool, 0)
-    return Mapped(mapping, evaluate(architecture, layer, mapping), budget)
+    return Mapped(unpack(pool, 0), evaluate_row(architecture, layer, pool, 0), budget)
 
 
 def _setting(

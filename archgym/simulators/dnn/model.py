@@ -124,6 +124,12 @@ def evaluate(architecture: Architecture, layer: Layer, mapping: Mapping) -> Cost
 
     Raises ``DesignError`` if it is not a mapping of the layer, ``WorkloadError`` if a count passes 2^63 - 1.
     """
+    mapping.check(architecture, layer)
+    return evaluate_row(architecture, layer, pack([mapping]), 0)
+
+
+def evaluate_row(architecture: Architecture, layer: Layer, mappings: MappingArrays, row: int) -> Cost:
+    """Everything about one row of arrays that hold mappings of the layer (not checked)."""
     from archgym.simulators.dnn.analysis import (
         FILLS,
         INSTANCES,
@@ -137,9 +143,8 @@ def evaluate(architecture: Architecture, layer: Layer, mapping: Mapping) -> Cost
     )
     from archgym.simulators.dnn.evaluation import evaluate_mapping
 
-    mapping.check(architecture, layer)
     found = make_analysis(len(architecture.levels), largest_fanout(architecture))
-    if not evaluate_mapping(pack([mapping]), 0, layer.coefficients(), architecture.machine(), found):
+    if not evaluate_mapping(mappings, row, layer.coefficients(), architecture.machine(), found):
         reason, nan = explain(found.status, architecture), math.nan
         return Cost(False, reason, nan, nan, nan, nan, nan, layer.macs, 0, ())
     for tensor in range(len(TENSORS)):
@@ -154,7 +159,7 @@ def evaluate(architecture: Architecture, layer: Layer, mapping: Mapping) -> Cost
                 float(found.counts[number, PICOJOULES, tensor]),
             )
             for tensor, name in enumerate(TENSORS)
-            if name in mapping.blocks[number].keep
+            if mappings.keep[row, number, tensor]
         }  # fmt: skip
         levels.append(LevelCost(level.name, int(found.cycles[number]), tensors))
     cycles, energy, utilization, macs, leakage, used = (float(value) for value in found.totals)
