@@ -275,9 +275,9 @@ class CatCMASearch(OutsideOptimiser):
                 with warnings.catch_warnings(), np.errstate(all="ignore"):
                     warnings.simplefilter("ignore")
                     self._made.tell(self._generation)
-                self._generation = []
-                if self._made.should_stop():
-                    self._restart()
+                    self._generation = []
+                    if self._made.should_stop():
+                        self._restart()
             except (np.linalg.LinAlgError, ValueError):
                 self._restart()
 
