@@ -7,6 +7,7 @@ Third parties add families through the entry-point group ``archgym.families``.
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -59,14 +60,18 @@ class Family:
         """The simulator for ``workload``, with the family's options.
 
         Raises:
-            ConfigError: for an option the simulator does not have.
+            UnknownNameError: for an option the simulator does not have.
         """
         if self.workload_sets_space:
             options["workload"] = workload
-        try:
-            return cast(Simulator, resolve(self.simulator)(**options))
-        except TypeError as error:
-            raise ConfigError(f"{self.id}: {error}") from error
+        make = resolve(self.simulator)
+        known = inspect.signature(make).parameters
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+            for name in options:
+                if name not in known:
+                    allowed = [other for other in known if other != "workload"] or ["none"]
+                    raise UnknownNameError(f"option of {self.id}", name, allowed)
+        return cast(Simulator, make(**options))
 
     def source(self) -> WorkloadSource:
         return cast(WorkloadSource, resolve(self.workloads))
@@ -140,9 +145,9 @@ def make_problem(
         options: passed to the family's simulator.
 
     Raises:
-        UnknownNameError: for an id, workload or objective that does not exist.
+        UnknownNameError: for an id, workload, objective or option that does not exist.
         WorkloadError: if the workload cannot be read.
-        ConfigError: for unknown options, or a simulator with another space.
+        ConfigError: for a simulator with another space.
     """
     chosen = family(id)
     work = workload if isinstance(workload, Workload) else chosen.source().load(_workload_name(workload, chosen))

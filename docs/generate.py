@@ -14,6 +14,8 @@ from archgym import families, make_problem
 from archgym.agents import agent_class, agent_names
 from archgym.cli.show import assumptions, size_text
 from archgym.errors import MissingExtraError
+from archgym.simulators.dram import generators
+from archgym.simulators.dram.workloads import WORKLOADS
 
 MODULES = (
     "archgym",
@@ -101,6 +103,32 @@ def _allowed(meta: object) -> str:
     return "" if low is None and high is None else f"{low} to {high}"
 
 
+def dram_workloads_page() -> str:
+    text = "# Memory traces\n\nWhat each shipped trace and each generator works in a [memory controller](dram.md).\n\n"
+    stresses, origins = WORKLOADS.stresses(), WORKLOADS.origins()
+    text += "## Shipped traces\n\n"
+    rows = []
+    for name in WORKLOADS.names():
+        facts = WORKLOADS.load(name).facts
+        writes = f"{100 * float(facts['write_fraction']):.0f} %"
+        rows.append([f"`{name}`", f"{facts['requests']:,}", writes, stresses[name], "; ".join(origins[name])])
+    text += table(["workload", "requests", "writes", "stresses", "source; licence"], rows)
+    text += (
+        "## Generators\n\nSeeded and equal on every machine: "
+        "`synthetic:<kind>?<knob>=<value>&…`, several joined by `+` follow one another in time; for example "
+        "`synthetic:bursty?requests=20000&write_fraction=0.5&seed=7`.\n\n"
+    )
+    kinds = generators.ALL_KINDS.values()
+    text += table(["kind", "stresses"], [[f"`{kind.name}`", kind.stresses] for kind in kinds])
+    text += "Knobs of every kind but `phases` (a kind may have other defaults):\n\n"
+    common = set(generators.COMMON_KNOBS)
+    text += table(["knob", "default", "what"], [[f"`{k.name}`", k.text(k.default), k.help] for k in generators.COMMON])
+    text += "Knobs of single kinds, and defaults of their own:\n\n"
+    own = [[f"`{kind.name}`", f"`{k.name}`", k.text(k.default), k.help] for kind in kinds for k in kind.knobs
+           if k.name not in common or k.default != generators.COMMON_KNOBS[k.name].default]  # fmt: skip
+    return text + table(["kind", "knob", "default", "what"], own)
+
+
 def write(path: str, text: str) -> None:
     with mkdocs_gen_files.open(path, "w") as file:
         file.write(text)
@@ -114,4 +142,5 @@ for id in families():
     write(f"environments/{slug(id)}.md", environment_page(id))
 write("environments.md", index)
 write("agents.md", agents_page())
+write("dram-workloads.md", dram_workloads_page())
 write("reference.md", "# Reference\n\n" + "".join(f"::: {module}\n\n" for module in MODULES))

@@ -89,7 +89,7 @@ def test_illegal_designs_name_row_and_parameter():
         ({"id": "ToyEnv-v1"}, UnknownNameError, "unknown problem 'ToyEnv-v1'; did you mean 'ToyEnv-v0'"),
         ({"workload": "lite"}, UnknownNameError, "did you mean 'light'"),
         ({"objective": "fst"}, UnknownNameError, "did you mean 'fast'"),
-        ({"speed": 3}, ConfigError, "speed"),
+        ({"speed": 3}, UnknownNameError, "speed"),
         ({"simulator": SeparableSimulator(awkward_spaces()[0])}, ConfigError, "'separable' has space"),
     ],
 )
@@ -136,3 +136,9 @@ def test_families_of_other_packages_are_found_and_broken_ones_left_out(monkeypat
     with pytest.warns(UserWarning, match="'broken' .* left out"):
         known = families()
     assert known["ThirdPartyEnv-v0"] is third_party
+
+
+@pytest.mark.parametrize(("option", "words"), [("devic", "did you mean 'device'"), ("colour", "allowed: device")])
+def test_an_option_the_simulator_does_not_have_is_named(option, words):
+    with pytest.raises(UnknownNameError, match=words):
+        make_problem("DRAMEnv-v0", **{option: "x"})
