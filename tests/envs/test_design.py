@@ -81,7 +81,7 @@ def test_settings_choose_the_problem():
         ({"horizon": 0}, ConfigError, "horizon: 0 is not allowed"),
         ({"horizon": 1.5}, ConfigError, "horizon: 1.5"),
         ({"horizon": True}, ConfigError, "horizon: True"),
-        ({"spped": 3}, ConfigError, "spped"),
+        ({"spped": 3}, UnknownNameError, "spped"),
     ],
 )
 def test_bad_settings_are_named(settings, kind, words):
