@@ -35,6 +35,29 @@ def test_beats_timeloop_mapper(row):
         assert evaluate(architecture, layer, found.mapping) == found.cost
 
 
+OTHER_LAYERS = {
+    "large stride": {"R": 11, "S": 11, "P": 55, "Q": 55, "C": 3, "K": 96, "Wstride": 4, "Hstride": 4},
+    "first of a network": {"R": 7, "S": 7, "P": 112, "Q": 112, "C": 3, "K": 64, "Wstride": 2, "Hstride": 2},
+    "groups": {"R": 5, "S": 5, "P": 27, "Q": 27, "C": 48, "K": 128, "G": 2},
+    "depthwise": {"R": 3, "S": 3, "P": 56, "Q": 56, "G": 96, "Wstride": 2, "Hstride": 2},
+    "dilated": {"R": 3, "S": 3, "P": 28, "Q": 28, "C": 64, "K": 64, "Wdilation": 2, "Hdilation": 2},
+    "product": {"P": 128, "C": 768, "K": 3072},
+    "batched products": {"P": 384, "C": 64, "K": 384, "G": 12},
+    "vector by matrix": {"C": 9216, "K": 4096},
+    "primes": {"R": 13, "S": 7, "P": 53, "Q": 47, "C": 19, "K": 23, "N": 3},
+}
+
+
+@pytest.mark.parametrize("name", QUALITY["architectures"])
+@pytest.mark.parametrize("kind", OTHER_LAYERS)
+def test_finds_a_mapping_for_every_kind_of_layer(name, kind):
+    architecture, rules = Architecture.from_json(QUALITY["architectures"][name], name), QUALITY["constraints"][name]
+    layer = Layer.from_json(OTHER_LAYERS[kind], kind)
+    short, long = (find_mapping(architecture, layer, rules, budget=budget, seed=3).cost for budget in (200, 4000))
+    assert short.feasible
+    assert long.energy_pJ * long.cycles <= short.energy_pJ * short.cycles
+
+
 def small_architecture(words=12, fanout=(2, 2), energies=(1.0, 4.0, 50.0)):
     register, buffer, memory = energies
     return Architecture(
