@@ -209,7 +209,10 @@ def _accept(P, T, S, channel, now, where, addresses):
     S[rank + R_WAITING] += 1
     identity = S[channel + C_NEXT_ID]
     S[channel + C_NEXT_ID] = identity + 1
+    mode = S[channel + C_WRITE_MODE]
     store(P, S, channel, bank_number, request, place >> ROW_SHIFT, (place >> 16) & 1, identity)
+    if P[P_SCHEDULER] == GRP_FR_FCFS_WM and S[channel + C_WRITE_MODE] != mode:
+        S[channel + C_DIRTY] = 1  # the other banks turn to the other direction at the end of this run
     evaluate_one(P, T, S, channel, bank_number, now, addresses)
     send(P, S, P[P_ARBITER_QUEUE], E_ARBITER, now, END_REQUEST, request)
     return True
