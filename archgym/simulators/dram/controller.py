@@ -476,9 +476,12 @@ def _run_in_full(P, T, S, channel, number, now, where, addresses):
         rank = P[P_RANK] + rank_number * R_SIZE
         if P[P_POWER_DOWN] == 1 and S[rank + R_WAITING] == 0:
             request_entry(S, rank)
-    if S[channel + C_DIRTY] == 1:
+    changed = S[channel + C_DIRTY] == 1
+    if changed:
         _evaluate_dirty(P, S, channel, number, addresses)
     blocked = wish and chosen < 0
+    if blocked and changed:  # a new wish for now names no time, but may come true whenever the controller runs again
+        S[channel + C_DIRTY] = 1
     soonest = _evaluate_managers(P, T, S, channel, number, now)
     if blocked and soonest <= now:
         soonest = _soonest_manager_after(P, S, number, now)

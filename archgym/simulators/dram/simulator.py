@@ -212,4 +212,4 @@ def make_archgym(device: str = "ddr3-1600", address_map: str = "rbc") -> DRAMSim
 
 def make_full() -> DRAMSimulator:
     """The simulator of ``DRAMFullEnv-v0``: memory, address map and controller."""
-    return DRAMSimulator("dram-memory-system", FULL_SPACE)
+    return DRAMSimulator("dram-memory-system", FULL_SPACE, version=2)
