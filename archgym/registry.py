@@ -7,19 +7,20 @@ Third parties add families through the entry-point group ``archgym.families``.
 from __future__ import annotations
 
 import importlib
+import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, cast
 
-from archgym.errors import ConfigError, UnknownNameError
+from archgym.errors import ConfigError, UnknownNameError, WorkloadError
 from archgym.objective import ObjectiveRecipe
 from archgym.problem import Problem
 from archgym.simulators.base import Simulator
 from archgym.workload import Workload, WorkloadSource
 
-BUILT_IN: tuple[str, ...] = ("archgym.simulators.dram", "archgym.simulators.soc")
+BUILT_IN: tuple[str, ...] = ("archgym.simulators.dram", "archgym.simulators.dnn", "archgym.simulators.soc")
 ENTRY_POINTS = "archgym.families"
 
 
@@ -123,7 +124,7 @@ def family(id: str) -> Family:
 
 def make_problem(
     id: str,
-    workload: str | Workload | None = None,
+    workload: str | Sequence[str] | Workload | None = None,
     objective: str | ObjectiveRecipe | None = None,
     simulator: Simulator | None = None,
     **options: Any,
@@ -132,7 +133,8 @@ def make_problem(
 
     Args:
         id: a family's id, such as ``"DRAMEnv-v0"``.
-        workload: a shipped workload's name, a path, or a `Workload`; the family's default if omitted.
+        workload: a shipped workload's name, a path, or a `Workload`; the family's default if omitted. Several names
+            (a list, or one text with ``+`` between them) are run at once, where the family can do that.
         objective: one of the family's objective names, or a recipe of your own.
         simulator: stands in for the family's own simulator (a proxy, a table); must have the same space.
         options: passed to the family's simulator.
@@ -143,7 +145,7 @@ def make_problem(
         ConfigError: for unknown options, or a simulator with another space.
     """
     chosen = family(id)
-    work = workload if isinstance(workload, Workload) else chosen.source().load(workload or chosen.workload)
+    work = workload if isinstance(workload, Workload) else chosen.source().load(_workload_name(workload, chosen))
     if objective is None or isinstance(objective, str):
         name = objective or chosen.objective
         if name not in chosen.objectives:
@@ -157,3 +159,20 @@ def make_problem(
             f"simulator {simulator.name!r} has space {simulator.space.fingerprint}, but {id} needs {own.space.fingerprint}"
         )
     return Problem(id, own if simulator is None else simulator, work, name, recipe)
+
+
+def _workload_name(given: object, chosen: Family) -> str:
+    """What to ask the family's source for.
+
+    Raises:
+        WorkloadError: if ``given`` is neither a name or path nor a list of them.
+    """
+    if given is None or given == "":
+        return chosen.workload
+    listed = given if isinstance(given, list | tuple) else (given,)
+    parts = [os.fspath(part) for part in listed if isinstance(part, str | os.PathLike)]
+    if not parts or len(parts) < len(listed):
+        raise WorkloadError(
+            f"{chosen.id}: workload {given!r} is not allowed; allowed: a shipped workload's name, a file, or a list of them"
+        )
+    return "+".join(parts)

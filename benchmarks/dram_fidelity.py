@@ -1,6 +1,6 @@
 """How near the DRAM simulator comes to DRAMSys 4.0 on all reference runs: prints the table of the assumptions page.
 
-python -m benchmarks.dram_fidelity [--every N]
+python -m benchmarks.dram_fidelity [--every N] [--write]
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from archgym.simulators.dram.device import load_device
 from archgym.simulators.dram.settings import NAMES, codes
 from archgym.simulators.dram.simulator import simulate_settings
 from archgym.simulators.dram.workloads import WORKLOADS
+from benchmarks.pages import write_between
 
 RUNS = Path(__file__).parents[1] / "tests" / "golden" / "dram" / "dramsys_4_0_runs.csv.gz"
 PRINTED_NS = 5e-7
@@ -64,17 +65,27 @@ def errors(run: Row, ours: Mapping[str, float]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th run")
-    runs = reference_runs()[:: parser.parse_args().every]
+    parser.add_argument("--write", action="store_true", help="put the table into the assumptions page")
+    options = parser.parse_args()
+    runs = reference_runs()[:: options.every]
     groups: dict[str, list[dict[str, float]]] = defaultdict(list)
     for run, ours in simulate(runs):
         found = errors(run, ours)
         groups[run["group"]].append(found)
         if found["time"] > 0 or found["latency"] > LATENCY_DIGITS or found.get("energy", 0.0) > 1e-6:
             print(f"differs: {run['config']} on {run['trace']}: {found}")
-    print(
-        "\n| group | runs | total time equal | mean latency equal | energy within 1e-6 | largest time, latency, energy error |"
-    )
-    print("| --- | --- | --- | --- | --- | --- |")
+    text = table(groups)
+    print(f"\n{text}")
+    if options.write:
+        write_between("fidelity", text)
+
+
+def table(groups: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+    """The page's table: one line a group of runs."""
+    lines = [
+        "| group | runs | total time equal | mean latency equal | energy within 1e-6 | largest time, latency, energy error |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for group, found in groups.items():
         energy = [entry["energy"] for entry in found if "energy" in entry]
         within = f"{sum(error <= 1e-6 for error in energy)} of {len(energy)}" if energy else "no energy model"
@@ -85,7 +96,8 @@ def main() -> None:
         )
         equal = sum(entry["time"] == 0 for entry in found)
         latency = sum(entry["latency"] <= LATENCY_DIGITS for entry in found)
-        print(f"| {group} | {len(found)} | {equal} | {latency} | {within} | {worst} |")
+        lines.append(f"| {group} | {len(found)} | {equal} | {latency} | {within} | {worst} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

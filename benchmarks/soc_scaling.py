@@ -1,7 +1,8 @@
 """Time of one SoC simulation against the size of its task graph: ``python benchmarks/soc_scaling.py [picture.png]``.
 
-Each graph runs on random designs of 3 cores, 4 memories, 4 buses and an accelerator a task. The exponent is the slope of
-CPU time over tasks times phases in the logarithm: 1 is linear.
+Each graph runs on random designs of 3 cores, 4 memories, 4 buses and an accelerator a task. The exponents are slopes of
+the logarithm of CPU time over that of tasks, and over that of tasks times phases; 1 is linear. A phase costs time only for
+the tasks that run in it, not for all there are, so that time grows more slowly than tasks times phases.
 """
 
 from __future__ import annotations
@@ -34,14 +35,19 @@ def measure(kind: str, tasks: int) -> tuple[float, float]:
     return min(times) / rows, float(totals.value[:, -1].mean())
 
 
+def exponent(sizes: list[float], curve: list[tuple[int, float, float]]) -> float:
+    """Slope of the logarithm of CPU time over that of the size."""
+    return float(np.polyfit(np.log(sizes), np.log([seconds for _, seconds, _ in curve]), 1)[0])
+
+
 def main() -> None:
     curves = {}
     for kind in KINDS:
         measure(kind, 8)
         curves[kind] = [(tasks, *measure(kind, tasks)) for tasks in SIZES]
-        size = np.log([tasks * phases for tasks, _, phases in curves[kind]])
-        exponent = np.polyfit(size, np.log([seconds for _, seconds, _ in curves[kind]]), 1)[0]
-        print(f"{kind}: time ~ (tasks x phases)^{exponent:.2f}")
+        over_tasks = exponent([tasks for tasks, _, _ in curves[kind]], curves[kind])
+        over_both = exponent([tasks * phases for tasks, _, phases in curves[kind]], curves[kind])
+        print(f"{kind}: time ~ tasks^{over_tasks:.2f} ~ (tasks x phases)^{over_both:.2f}")
         for tasks, seconds, phases in curves[kind]:
             product = tasks * phases
             print(
@@ -55,21 +61,25 @@ def draw(curves: dict[str, list[tuple[int, float, float]]], path: str) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 4.4), dpi=120, layout="constrained")
+    figure = Figure(figsize=(10.0, 4.4), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    for kind, curve in curves.items():
-        axes.loglog([t * p for t, _, p in curve], [1e6 * s for _, s, _ in curve], "o-", label=kind, markersize=4)
-    ends = np.array(
-        [min(t * p for c in curves.values() for t, _, p in c), max(t * p for c in curves.values() for t, _, p in c)]
-    )
-    first = min(1e6 * c[0][1] for c in curves.values())
-    axes.loglog(ends, first * ends / ends[0], "--", color="grey", label="linear")
-    axes.set_xlabel("tasks × phases")
-    axes.set_ylabel("CPU time of one design, µs")
-    axes.set_title("SoC simulation of synthetic task graphs")
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    left, right = figure.subplots(1, 2, sharey=True)
+    sizes = {"tasks": lambda tasks, phases: tasks, "tasks × phases": lambda tasks, phases: tasks * phases}
+    for axes, (label, size) in zip((left, right), sizes.items(), strict=True):
+        for kind, curve in curves.items():
+            axes.loglog(
+                [size(t, p) for t, _, p in curve], [1e6 * s for _, s, _ in curve], "o-", label=kind, markersize=4
+            )
+        ends = np.array([min(size(t, p) for c in curves.values() for t, _, p in c), max(size(t, p) for c in curves.values() for t, _, p in c)])  # fmt: skip
+        first, most = (end(1e6 * s for c in curves.values() for _, s, _ in c) for end in (min, max))
+        line = first * ends / ends[0]
+        axes.loglog(ends, line, "--", color="grey", label="linear")
+        axes.set_ylim(0.7 * first, 1.5 * most)
+        axes.set_xlabel(label)
+        axes.grid(alpha=0.3)
+    left.set_ylabel("CPU time of one design, µs")
+    left.legend(frameon=False)
+    figure.suptitle("SoC simulation of synthetic task graphs")
     figure.savefig(path)
 
 

@@ -38,7 +38,7 @@ class Counter:
     """Counts evaluations and stops an agent at the first design that meets all budgets."""
 
     def __init__(self, problem: Problem, budget: int) -> None:
-        self.problem, self.space, self.remaining, self.best, self.found = problem, problem.space, budget, 0.0, 0
+        self.problem, self.space, self.remaining, self.best = problem, problem.space, budget, 0.0
         self.used = 0
         self.solution = problem.space.default
 
@@ -74,6 +74,9 @@ def show_design(problem: Problem, folder: str | None) -> None:
     counter = Counter(problem, 1000)
     with contextlib.suppress(Solved):
         BottleneckSearch(problem.space, 0).run(counter)
+    if counter.best < 1:
+        print(f"  no design found in {counter.used} evaluations")
+        return
     found = problem.evaluate(counter.solution)
     shares = zip(problem.objective.metrics, problem.objective.limits, strict=True)
     text = ", ".join(f"{name} {found.metrics[name][0]:.4g} of {limit:.4g}" for name, limit in shares)
@@ -83,13 +86,30 @@ def show_design(problem: Problem, folder: str | None) -> None:
         path.write_text(json.dumps(problem.simulator.design(counter.solution).to_json(), indent=1) + "\n")
 
 
+REASONS = {
+    "bus linked to itself": "linked to itself",
+    "memory on two buses": "has 2 links",
+    "memory on three buses": "has 3 links",
+    "task on another's accelerator": "accelerator of another task",
+    "data in a memory without a bus": "has 0 links",
+    "no route": "disconnected",
+    "cycle": "has a cycle",
+}
+
+
 def show_limited() -> None:
-    """Feasible share and best reward of 100,000 uniform designs of ``SoCLimitedEnv-v0``."""
+    """Feasible share, best reward, and why the others are infeasible, of 100,000 uniform designs of ``SoCLimitedEnv-v0``."""
     for workload in FARSI:
         work = SOURCE.load(workload)
         problem = Problem("SoCLimitedEnv-v0", make_limited(work), work, "budgets", OBJECTIVES["budgets"])
         found = problem.evaluate(problem.space.sample(np.random.default_rng(0), 100_000))
         print(f"{workload:<16} feasible {found.metrics.feasible.mean():.4%}, best reward {found.reward.max():.4f}")
+        bad = [why for why in found.metrics.reasons if why]
+        for name, mark in REASONS.items():
+            print(f"  {name:<32} {sum(mark in why for why in bad) / len(found):.2%}")
+        print(
+            f"  {'anything else':<32} {sum(not any(m in why for m in REASONS.values()) for why in bad) / len(found):.2%}"
+        )
 
 
 def main() -> None:
@@ -122,7 +142,8 @@ def main() -> None:
             used = sorted(count for count, _ in runs)
             solved = sum(np.isfinite(used))
             median = (used[(len(used) - 1) // 2] + used[len(used) // 2]) / 2
-            text = f"{median:.0f} ({used[0]:.0f}, {used[-1]:.0f})" if solved else "never"
+            shown = [f"{n:.0f}" if np.isfinite(n) else f">{options.budget}" for n in (median, used[0], used[-1])]
+            text = f"{shown[0]} ({shown[1]}, {shown[2]})" if solved else "never"
             best = (
                 f", best rewards {min(b for _, b in runs):.3f} to {max(b for _, b in runs):.3f}"
                 if solved < len(runs)

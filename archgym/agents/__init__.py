@@ -6,6 +6,7 @@ Third parties add agents through the entry-point group ``archgym.agents`` (name 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, cast
@@ -32,9 +33,31 @@ BUILT_IN: dict[str, tuple[str, str, str]] = {
     "aco": ("archgym.agents.ant", "AntColony", ""),
     "sae": ("archgym.agents.evolution", "SurrogateEvolution", ""),
     "gp": ("archgym.agents.gp", "GaussianProcessSearch", ""),
+    "bo": ("archgym.agents.bo", "BayesianSearch", "agents"),
+    "ppo": ("archgym.agents.rl", "PPOAgent", "rl"),
+    "maskable_ppo": ("archgym.agents.rl", "MaskablePPOAgent", "rl"),
+    "a2c": ("archgym.agents.rl", "A2CAgent", "rl"),
+    "dqn": ("archgym.agents.rl", "DQNAgent", "rl"),
+    "sac": ("archgym.agents.rl", "SACAgent", "rl"),
+    "td3": ("archgym.agents.rl", "TD3Agent", "rl"),
     "optuna": ("archgym.agents.outside", "OptunaSearch", "peers"),
+    "cmaes": ("archgym.agents.outside", "CatCMASearch", "peers"),
     "nevergrad": ("archgym.agents.outside", "NevergradSearch", "peers"),
 }
+
+#: What an extra brings; looked for, not imported, so that listing agents stays fast.
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "agents": ("scipy", "sklearn", "skopt"),
+    "peers": ("optuna", "cmaes", "nevergrad"),
+    "rl": ("torch", "stable_baselines3", "sb3_contrib"),
+}
+
+
+def _installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ValueError:  # a stand-in module without a spec
+        return True
 
 
 def agent_names() -> tuple[str, ...]:
@@ -51,12 +74,9 @@ def agent_class(name: str) -> type[Agent]:
     """
     if name in BUILT_IN:
         module, attribute, extra = BUILT_IN[name]
-        try:
-            return cast("type[Agent]", getattr(importlib.import_module(module), attribute))
-        except ModuleNotFoundError as error:
-            if not extra or (error.name or "").startswith("archgym"):
-                raise
-            raise MissingExtraError(f"agent {name!r}", extra) from error
+        if not all(map(_installed, PACKAGES.get(extra, ()))):
+            raise MissingExtraError(f"agent {name!r}", extra)
+        return cast("type[Agent]", getattr(importlib.import_module(module), attribute))
     for entry in entry_points(group="archgym.agents"):
         if entry.name == name:
             return cast("type[Agent]", entry.load())

@@ -30,6 +30,9 @@ class GaussianProcessHyperparameters(Hyperparameters):
         "what is maximised: expected improvement, upper confidence bound of random width, the mean, or a draw of these",
         choices=("ei", "ucb", "mean", "mixed"),
     )
+    curiosity: float = hyper(
+        3.0, "mean weight of the deviation in the confidence bound; drawn for each choice", 0.001, 100.0
+    )
     transform: str = hyper(
         "auto",
         "output transform; auto takes what predicts best when a point is left out",
@@ -102,9 +105,9 @@ class GaussianProcessSearch(Agent):
         kind = self.hyperparameters.acquisition
         width = 0.0
         if kind == "mixed":
-            kind = ("ei", "ei", "ucb")[int(self.rng.integers(3))]
+            kind = ("ei", "ucb", "ucb", "ucb")[int(self.rng.integers(4))]
         if kind == "ucb":
-            width = float(self.rng.exponential(1.5))
+            width = float(self.rng.exponential(self.hyperparameters.curiosity))
         best, best_score = self.space.sample(self.rng, 1)[0], -np.inf
         for origin in self._origins(kind, width):
             design, score = self._climb(origin, kind, width)

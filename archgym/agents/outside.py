@@ -230,15 +230,17 @@ class CatCMASearch(OutsideOptimiser):
         self._whole = np.flatnonzero((space.sizes > 2) & space.ordered)
         self._kinds = np.flatnonzero((space.sizes > 1) & ~((space.sizes > 2) & space.ordered))
         self._made: Any = None
+        self._restarts = 0
         self._generation: list[tuple[Any, float]] = []
         self._best: tuple[float, NDArray[np.int64]] = (np.inf, space.default)
 
     def _optimiser(self) -> Any:
         if self._made is None:
-            settings: dict[str, Any] = {"seed": self.seed}
+            settings: dict[str, Any] = {"seed": self.seed + 7919 * self._restarts}
             if len(self._whole):
                 settings["z_space"] = [list(range(int(self.space.sizes[column]))) for column in self._whole]
-                settings["mean"] = self._best[1][self._whole].astype(float)
+                centre = self.space.sample(self.rng, 1)[0] if self._restarts else self._best[1]
+                settings["mean"] = centre[self._whole].astype(float)
             if len(self._kinds):
                 settings["c_space"] = self.space.sizes[self._kinds]
             if self.hyperparameters.population:
@@ -250,7 +252,12 @@ class CatCMASearch(OutsideOptimiser):
         design = np.array(self.space.default)
         if not len(self._whole) and not len(self._kinds):
             return design, None
-        solution = self._optimiser().ask()
+        try:
+            with np.errstate(all="ignore"):
+                solution = self._optimiser().ask()
+        except (np.linalg.LinAlgError, ValueError):  # the distribution has collapsed to a point
+            self._restart()
+            solution = self._optimiser().ask()
         if len(self._whole):
             design[self._whole] = np.asarray(solution.z).astype(np.int64)
         for column, one_hot in zip(self._kinds, solution.c if len(self._kinds) else (), strict=True):
@@ -264,7 +271,18 @@ class CatCMASearch(OutsideOptimiser):
             return
         self._generation.append((token, cost))
         if len(self._generation) == self._made.population_size:
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")
-                self._made.tell(self._generation)
-            self._generation = []
+            try:
+                with warnings.catch_warnings(), np.errstate(all="ignore"):
+                    warnings.simplefilter("ignore")
+                    self._made.tell(self._generation)
+                self._generation = []
+                if self._made.should_stop():
+                    self._restart()
+            except (np.linalg.LinAlgError, ValueError):
+                self._restart()
+
+    def _restart(self) -> None:
+        """Begin anew anywhere; what is still to be told counts for the best only."""
+        self._made, self._generation = None, []
+        self._restarts += 1
+        self._pending = {key: deque([None] * len(tokens)) for key, tokens in self._pending.items()}

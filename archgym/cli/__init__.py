@@ -10,6 +10,7 @@ import argparse
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from archgym.errors import ArchGymError
@@ -58,7 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     try:
-        return int(modules[options.command].run(options))
+        with warnings.catch_warnings():
+            _one_line_warnings(options.command)
+            return int(modules[options.command].run(options))
     except ArchGymError as error:
         print(f"archgym {options.command}: {error}", file=sys.stderr)
         return 1
@@ -68,3 +71,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away, as with `archgym list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a place that cannot be written to
+        print(f"archgym {options.command}: {error.filename or 'file'}: {error.strerror or error}", file=sys.stderr)
+        return 1
+
+
+def _one_line_warnings(command: str) -> None:
+    """Show a warning as this command's words, not as a line of our source."""
+
+    def show(message: Warning | str, *where: object, **more: object) -> None:
+        print(f"archgym {command}: warning: {message}", file=sys.stderr)
+
+    warnings.showwarning = show

@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
         [[p["id"], p["summary"], _few(p["workloads"]), ", ".join(p["objectives"])] for p in problems],
     )
     table("Agents", ["name", "idea"], [[a["name"], a["summary"]] for a in agents])
-    print("Details: archgym show ID")
+    print("Details: archgym show ID, archgym show AGENT")
     return 0
 
 

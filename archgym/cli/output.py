@@ -6,6 +6,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from archgym.errors import ConfigError
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -49,3 +54,32 @@ def progress_bar(quiet: bool) -> Progress:
 def number(value: float) -> str:
     """A number with four significant digits."""
     return f"{value:.4g}"
+
+
+def name_values(option: str, pairs: Sequence[str]) -> dict[str, str]:
+    """``NAME=VALUE`` texts as a dictionary.
+
+    Raises:
+        ConfigError: for a text of another form, naming the option.
+    """
+    settings = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not name:
+            raise ConfigError(f"{option}: {pair!r} is not of the form NAME=VALUE")
+        settings[name.strip()] = value.strip()
+    return settings
+
+
+def save_pixels(pixels: NDArray[np.uint8], path: str) -> None:
+    """Save an image of shape (height, width, 3); the suffix of ``path`` says as what.
+
+    Raises:
+        ConfigError: if that is no format that can be written, or the file cannot be.
+    """
+    from matplotlib.image import imsave
+
+    try:
+        imsave(path, pixels)
+    except (OSError, ValueError, KeyError) as error:  # an unknown suffix is one of the last two
+        raise ConfigError(f"picture {path!r} cannot be written: {error}") from error

@@ -8,10 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from archgym import families, make_problem
 from archgym.agents import agent_names
-from archgym.cli.output import number, progress_bar, table
-from archgym.errors import ConfigError, MissingExtraError
+from archgym.cli.output import name_values, number, progress_bar, table
+from archgym.errors import MissingExtraError
 from archgym.problem import Evaluation, Problem
 from archgym.rollout import make_spec, run_path, run_search
 from archgym.runlog import Run, partial_path
@@ -41,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="set one of the agent's hyperparameters; repeatable",
+        help="set one of the agent's hyperparameters (see `archgym show AGENT`); repeatable",
     )
     parser.add_argument(
         "--out", default="runs", metavar="DIR", help="where the run file and pictures go (default: runs)"
@@ -53,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     problem = make_problem(options.id, options.workload, options.objective)
-    hyperparameters = _settings(options.set)
+    hyperparameters = name_values("--set", options.set)
     spec = make_spec(problem, options.agent, options.budget, options.seed, hyperparameters, options.batch)
     path = run_path(spec, options.out)
     try:
@@ -76,24 +79,15 @@ def run(options: argparse.Namespace) -> int:
 
 def _search(problem: Problem, options: argparse.Namespace, hyperparameters: dict[str, str]) -> Run:
     with progress_bar(options.quiet) as bar:
-        task = bar.add_task(f"{options.agent} on {problem.workload.name}", total=options.budget, best="-")
+        running = f"{options.agent} on {problem.workload.name}"
+        task = bar.add_task("starting (compiles once after an installation)", total=options.budget, best="-")
 
         def advance(used: int, best: float, evaluation: Evaluation) -> None:
-            bar.update(task, completed=used, best=number(best))
+            bar.update(task, description=running, completed=used, best=number(best))
 
         return run_search(
             problem, options.agent, options.budget, options.seed, hyperparameters, options.batch, options.out, advance
         )
-
-
-def _settings(pairs: list[str]) -> dict[str, str]:
-    settings = {}
-    for pair in pairs:
-        name, separator, value = pair.partition("=")
-        if not separator or not name:
-            raise ConfigError(f"--set: {pair!r} is not of the form NAME=VALUE")
-        settings[name.strip()] = value.strip()
-    return settings
 
 
 def _pictures(found: Run, problem: Problem, path: Path) -> list[str]:
@@ -127,14 +121,32 @@ def _report(found: Run, problem: Problem, path: Path, pictures: list[str]) -> No
         f"{found.reward[found.best]:.4f} at evaluation {found.best + 1} of {len(found)} ({feasible} feasible)"
     )
     changed = {name: value for name, value in best.items() if value != default[name]}
+    idle = _without_effect(problem, found.designs[found.best], list(changed))
     shown = best if len(best) <= 20 else changed
     title = "Best design" if shown is best else f"Best design: {len(changed)} of {len(best)} parameters changed"
-    marked = [[name, value, default[name], "changed" if name in changed else ""] for name, value in shown.items()]
-    table(title, ["parameter", "best", "default", ""], marked)
+    marks = {name: "no effect here" if name in idle else "changed" for name in changed}
+    helps = {name: problem.space[name].help for name, mark in marks.items() if mark == "changed"}
+    table(
+        title,
+        ["parameter", "best", "default", "", "what"],
+        [[name, value, default[name], marks.get(name, ""), helps.get(name, "")] for name, value in shown.items()],
+    )
     table("Compared with the default design", ["metric", "default", "best", "change"], _comparison(found, problem))
     print(f"run file: {path}")
     for picture in pictures:
         print(f"picture:  {picture}")
+
+
+def _without_effect(problem: Problem, design: NDArray[np.int64], changed: list[str]) -> set[str]:
+    """Those changed parameters that the simulator says cannot matter beside the others' values."""
+    alike = getattr(problem.simulator, "representatives", None)
+    if alike is None or not changed:
+        return set()
+    columns = [problem.space.names.index(name) for name in changed]
+    undone = np.repeat(design[None], len(changed), axis=0)
+    undone[np.arange(len(changed)), columns] = problem.space.default[columns]
+    equal = (alike(undone, problem.workload) == alike(design[None], problem.workload)).all(axis=1)
+    return {name for name, same in zip(changed, equal, strict=True) if same}
 
 
 def _summary(found: Run, problem: Problem, path: Path, pictures: list[str]) -> dict[str, Any]:

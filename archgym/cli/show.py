@@ -1,4 +1,4 @@
-"""``archgym show ID``: everything about one problem."""
+"""``archgym show ID``: everything about one problem, or about one agent."""
 
 from __future__ import annotations
 
@@ -8,23 +8,36 @@ from importlib.resources import files
 from typing import Any
 
 from archgym import families, make_problem
-from archgym.cli.output import number, table
+from archgym.agents import agent_names
+from archgym.cli.agent_page import show_agent
+from archgym.cli.output import name_values, number, save_pixels, table
 from archgym.problem import Problem
 from archgym.registry import Family, family
 
-HELP = "show a problem: its parameters, metrics, objectives, workload and assumptions"
+HELP = "show a problem (parameters, metrics, objectives, workload, assumptions) or an agent (hyperparameters)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID", help=f"a problem: {', '.join(families())}")
+    parser.add_argument(
+        "id", metavar="ID", help=f"a problem ({', '.join(families())}) or an agent (see `archgym list`)"
+    )
     parser.add_argument("--workload", help="a shipped workload, or a file")
     parser.add_argument(
         "--assumptions", action="store_true", help="print the full page on what is modelled and how well"
     )
     parser.add_argument("--json", action="store_true", help="machine-readable output")
+    design = parser.add_argument_group("one design instead, the default one unless changed")
+    design.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the design (repeat)"
+    )
+    design.add_argument("--result", action="store_true", help="print the design and what it does on the workload")
+    design.add_argument("--picture", metavar="FILE.png", help="draw the design and what it does on the workload")
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.id in agent_names():
+        show_agent(options.id, options.json)
+        return 0
     chosen = family(options.id)
     if options.assumptions:
         print(assumptions(chosen))
@@ -32,6 +45,9 @@ def run(options: argparse.Namespace) -> int:
     problem = make_problem(options.id, options.workload)
     if options.json:
         print(json.dumps(_description(chosen, problem), indent=1))
+        return 0
+    if options.result or options.picture or options.set:
+        _show_design(problem, options)
         return 0
     space = problem.space
     print(f"{chosen.id}: {chosen.summary}\n")
@@ -48,6 +64,9 @@ def run(options: argparse.Namespace) -> int:
         ["metric", "default", "better", "what"],
         [[m.name, number(problem.reference[m.name]), _better(m.direction), m.help] for m in problem.metrics],
     )
+    hardware = getattr(problem.simulator, "hardware", None)
+    if hardware is not None:
+        table(*hardware(space.default))
     table(
         "Objectives (rewards: bounded, higher is better)",
         ["objective", "what"],
@@ -62,9 +81,28 @@ def run(options: argparse.Namespace) -> int:
         [[key, value] for key, value in problem.workload.facts.items()],
     )
     print(f"Workloads: {', '.join(chosen.source().names())}")
+    forms = getattr(chosen.source(), "forms", "")
+    if forms:
+        print(f"or {forms}")
     if chosen.assumptions:
         print(f"What is modelled and how well: archgym show {chosen.id} --assumptions")
+    print(f"What one design does: archgym show {chosen.id} --set NAME=VALUE --result --picture FILE.png")
     return 0
+
+
+def _show_design(problem: Problem, options: argparse.Namespace) -> None:
+    """One design as text, as a picture, or both."""
+    from archgym.envs.observation import Observer
+    from archgym.envs.render import render
+
+    observer = Observer(problem)
+    evaluation = problem.evaluate(problem.space.encode(name_values("--set", options.set)))
+    if options.result or not options.picture:
+        print(render("ansi", observer, evaluation), end="")
+    if options.picture:
+        pixels = render("rgb_array", observer, evaluation)
+        save_pixels(pixels, options.picture)
+        print(f"picture: {options.picture}")
 
 
 def assumptions(chosen: Family) -> str:

@@ -47,7 +47,7 @@ def render(mode: str | None, observer: Observer, evaluation: Evaluation, row: in
         return None
     own = getattr(observer.problem.simulator, "picture", None)  # a simulator may draw its feasible designs itself
     if own is not None and evaluation.metrics.feasible[row]:
-        return own(evaluation.designs[row])
+        return own(evaluation.designs[row], observer.problem.workload)
     return render_picture(observer, evaluation, row)
 
 
@@ -78,7 +78,11 @@ def render_text(observer: Observer, evaluation: Evaluation, row: int = 0) -> str
         value, default = info["metrics"].get(metric.name, math.nan), problem.reference[metric.name]
         change = f"{(value / default - 1) * 100:+.2f} %" if default and math.isfinite(value / default) else ""
         table.append((metric.name, _number(value), _number(default), f"{change} {verdict(metric, value, default)}"))
-    return "\n".join([*lines, "", *_columns(table)]) + "\n"
+    lines += ["", *_columns(table)]
+    own = getattr(problem.simulator, "describe", None)  # a simulator may have more to say about its feasible designs
+    if own is not None and info["feasible"]:
+        lines += ["", own(evaluation.designs[row], problem.workload)]
+    return "\n".join(lines) + "\n"
 
 
 def _title(observer: Observer) -> str:

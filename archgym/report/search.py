@@ -6,6 +6,7 @@ Both are drawn from the run file alone, plus the default design for comparison.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from archgym.problem import Problem
 from archgym.registry import family
 from archgym.report.style import BLUE, GREEN, GREY, ORANGE, RED, new_figure, save
 from archgym.runlog import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axis import Axis
 
 
 def pareto_front(costs: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -72,6 +76,15 @@ def scaled(values: NDArray[np.float64], unit: str) -> tuple[float, str]:
     return 1.0 / factor, prefix + unit
 
 
+def _plain_log(side: Axis) -> None:
+    """Ticks of a logarithmic axis that read 1, 2, 5, 10, … instead of powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    side.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    side.set_minor_formatter(NullFormatter())
+
+
 def _plane(run: Run, problem: Problem, plane: tuple[str, str], stem: Path) -> list[Path]:
     figure, axes = new_figure(6.5, 5)
     units = {metric.name: metric.unit for metric in problem.metrics}
@@ -92,9 +105,11 @@ def _plane(run: Run, problem: Problem, plane: tuple[str, str], stem: Path) -> li
     )
     axes.plot(*costs[run.best], "*", color=RED, markersize=14, label="best by the objective")
     low, high = np.nanmin(costs, axis=0), np.nanmax(costs, axis=0)
-    for axis, least, most in zip("xy", low, high, strict=True):
+    scales = (axes.set_xscale, axes.set_yscale)
+    for scale, side, least, most in zip(scales, (axes.xaxis, axes.yaxis), low, high, strict=True):
         if least > 0 and most / least > 20:
-            getattr(axes, f"set_{axis}scale")("log")
+            scale("log")
+            _plain_log(side)
     axes.set(xlabel=labels[0], ylabel=labels[1], title=_title(run, problem))
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return save(figure, stem)

@@ -284,8 +284,8 @@ def table_name(simulator: Simulator, workload: Workload) -> str:
     """The file name of a table; it tells versions, spaces and workloads apart."""
     identity = f"{simulator.space.fingerprint} {workload.fingerprint}"
     key = hashlib.sha256(identity.encode()).hexdigest()[:12]
-    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(workload.name).name)
-    return f"{simulator.name}-v{simulator.version}-{name}-{key}{SUFFIX}"
+    stem = f"{simulator.name}-v{simulator.version}-{Path(workload.name).name}-{key}"
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in stem) + SUFFIX
 
 
 def table_folders() -> list[Path]:

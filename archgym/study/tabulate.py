@@ -1,9 +1,8 @@
 """Simulating every design of a space: in parallel, in parts that survive being killed, then packed.
 
-A simulator may be able to prove that a result holds for other designs too: a limit that was never reached,
-for one, might as well have been larger. It says so by a method ``same_results(designs, workload)`` that gives
-the metrics of B designs and two (B, D) arrays of level numbers, ``low`` and ``high``: every design from low to
-high in each parameter, inclusive, has those metrics, to the last bit. Those designs are then not simulated.
+A simulator may know that settings make no difference: a limit that can never be reached, for one, might as well
+be lower. It says so by a method ``representatives(designs, workload)`` that gives for each of B designs, shape
+(B, D), one that has the same metrics to the last bit and stands for itself. Only those are simulated.
 """
 
 from __future__ import annotations
@@ -21,11 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archgym.errors import ConfigError
-from archgym.metrics import Metrics
 from archgym.registry import Family, families, family, make_problem, register
 from archgym.simulators.base import Simulator
 from archgym.simulators.table import TableError, TableSimulator, differing, make_table, table_name, write_table
-from archgym.space import Designs, Space
+from archgym.space import Designs
 from archgym.study.pool import Crash, run_in_processes
 from archgym.study.store import write_atomically
 from archgym.study.threads import ONE_THREAD
@@ -34,16 +32,18 @@ from archgym.workload import Workload
 #: the largest space that is tabulated
 MOST_DESIGNS = 20_000_000
 #: designs a part
-PART = 4096
+PART = 1024
+#: designs whose representatives are asked for at a time
+_BLOCK = 1 << 18
 
 Progress = Callable[[int, int], None]
 Content = dict[str, NDArray[Any]]
 
 
-class Proving(Protocol):
-    """A simulator that can say for which other designs a result holds."""
+class Knowing(Protocol):
+    """A simulator that knows which designs have equal results."""
 
-    def same_results(self, designs: Designs, workload: Workload) -> tuple[Metrics, Designs, Designs]: ...
+    def representatives(self, designs: Designs, workload: Workload) -> Designs: ...
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,9 @@ def tabulate(
     parts = path.with_name(path.name + ".parts")
     parts.mkdir(parents=True, exist_ok=True)
     report = progress or (lambda done, total: None)
-    if hasattr(simulator, "same_results"):
-        contents, owner = _by_proof(simulator, workload, parts, report)
-    else:
-        declared, name = family(id), workload_name or family(id).workload
-        contents, owner = _one_by_one(simulator, workload, parts, jobs, declared, name, report)
+    chosen, owner = _distinct(simulator, workload)
+    declared, name = family(id), workload_name or family(id).workload
+    contents = _results(chosen, len(owner), simulator, workload, parts, jobs, declared, name, report)
     table = _assemble(contents, owner, simulator, workload)
     wrong = differing(table, simulator, workload, check)
     if len(wrong):
@@ -117,22 +115,50 @@ def tabulate(
     return path, table
 
 
-def _one_by_one(
-    simulator: Simulator, workload: Workload, folder: Path, jobs: int, declared: Family, name: str, progress: Progress
-) -> tuple[list[Content], NDArray[np.int64]]:
-    """Simulate every design; returns the parts, and for each design its row in them."""
-    size = simulator.space.size
-    parts = [
-        _Part(simulator.space.enumerate(start, start + PART), folder / f"part-{start:010d}.npz")
-        for start in range(0, size, PART)
-    ]
+def _distinct(simulator: Simulator, workload: Workload) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The numbers of the designs to simulate, in order, and for each design of the space its place among them.
+
+    Raises:
+        TableError: if a representative has another one itself.
+    """
+    space = simulator.space
+    if not hasattr(simulator, "representatives"):
+        return np.arange(space.size), np.arange(space.size)
+    knowing = cast(Knowing, simulator)
+    numbers = np.empty(space.size, dtype=np.int64)
+    for start in range(0, space.size, _BLOCK):
+        found = knowing.representatives(space.enumerate(start, start + _BLOCK), workload)
+        numbers[start : start + _BLOCK] = space.number(found)
+    chosen, owner = np.unique(numbers, return_inverse=True)
+    if not np.array_equal(numbers[chosen], chosen):
+        raise TableError(f"{simulator.name}: a design that stands for others is itself stood for by another")
+    return chosen, owner.reshape(-1)
+
+
+def _results(
+    chosen: NDArray[np.int64],
+    size: int,
+    simulator: Simulator,
+    workload: Workload,
+    folder: Path,
+    jobs: int,
+    declared: Family,
+    name: str,
+    progress: Progress,
+) -> list[Content]:
+    """The results of the chosen designs, part by part; parts that are there already are not simulated again."""
+    shape = tuple(simulator.space.sizes)
+    parts = []
+    for number, start in enumerate(range(0, len(chosen), PART)):
+        designs = np.stack(np.unravel_index(chosen[start : start + PART], shape), axis=1).astype(np.int64)
+        parts.append(_Part(designs, folder / f"part-{number:06d}.npz"))
     missing = [part for part in parts if _read(part) is None]
-    done = size - sum(len(part.designs) for part in missing)
-    progress(done, size)
+    done = len(chosen) - sum(len(part.designs) for part in missing)
+    progress(done * size // len(chosen), size)
     for part in _each(missing, simulator, workload, jobs, declared, name):
         done += len(part.designs)
-        progress(done, size)
-    return [_expect(part) for part in parts], np.arange(size)
+        progress(done * size // len(chosen), size)
+    return [_expect(part) for part in parts]
 
 
 def _each(
@@ -150,74 +176,12 @@ def _each(
             yield part
 
 
-def _by_proof(
-    simulator: Simulator, workload: Workload, folder: Path, progress: Progress
-) -> tuple[list[Content], NDArray[np.int64]]:
-    """Simulate designs until what is proved of them covers the space; returns as `_one_by_one`.
-
-    Designs go in waves, at most one a combination of unordered levels, so that what one proves saves the
-    others; highest levels first, where limits bind least. The waves follow from the space and the results
-    alone, so an interrupted build finds its parts again.
-    """
-    space = simulator.space
-    owner = np.full(space.size, -1, dtype=np.int64)
-    order, groups = _wave_order(space)
-    contents: list[Content] = []
-    rows = 0
-    while len(order):
-        _, first = np.unique(groups[order], return_index=True)
-        chosen = np.sort(order[first])
-        for start in range(0, len(chosen), PART):
-            numbers = chosen[start : start + PART]
-            designs = np.stack(np.unravel_index(numbers, tuple(space.sizes)), axis=1).astype(np.int64)
-            part = _Part(designs, folder / f"part-{len(contents):010d}.npz")
-            if _read(part) is None:
-                _simulate(part, simulator, workload)
-            content = _expect(part)
-            _cover(owner.reshape(space.sizes), content["low"], content["high"], rows)
-            contents.append(content)
-            rows += len(designs)
-            progress(int((owner >= 0).sum()), space.size)
-        order = order[owner[order] < 0]
-    return contents, owner
-
-
-def _wave_order(space: Space) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Designs by number, highest levels of ordered parameters first, and each one's combination of unordered levels."""
-    height = np.zeros(space.size, dtype=np.float32)
-    groups = np.zeros(space.size, dtype=np.int64)
-    numbers = np.arange(space.size)
-    for size, ordered, levels in zip(
-        space.sizes, space.ordered, np.unravel_index(numbers, tuple(space.sizes)), strict=True
-    ):
-        if ordered:
-            height += levels / size
-        else:
-            groups = groups * size + levels
-    return np.argsort(-height, kind="stable"), groups
-
-
-def _cover(owner: NDArray[np.int64], low: Designs, high: Designs, first: int) -> None:
-    """Give each box of designs that has no row yet the row that proves it."""
-    for row, (least, most) in enumerate(zip(low, high, strict=True)):
-        box = owner[tuple(slice(a, b + 1) for a, b in zip(least, most, strict=True))]
-        box[box < 0] = first + row
-
-
 def _simulate(part: _Part, simulator: Simulator, workload: Workload) -> None:
-    low = high = part.designs
-    if hasattr(simulator, "same_results"):
-        metrics, low, high = cast(Proving, simulator).same_results(part.designs, workload)
-        if not ((low <= part.designs) & (part.designs <= high)).all():
-            raise TableError(f"{simulator.name}: a design lies outside of what is proved by it")
-    else:
-        metrics = simulator(part.designs, workload)
+    metrics = simulator(part.designs, workload)
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
         designs=part.designs.astype(np.int32),
-        low=low.astype(np.int32),
-        high=high.astype(np.int32),
         results=np.stack([metrics[metric.name] for metric in simulator.metrics], axis=1),
         feasible=metrics.feasible,
         reasons=np.array(metrics.reasons, dtype=str),

@@ -2,15 +2,27 @@
 
 A receiver holds exactly the elements it needs for the current step of the loops outside it; what it lacked before the
 step is sent, and an element that several receivers lack at once is read once at the parent. Nothing is shared with the
-model: no boxes, no closed forms, no loop truncation.
+model: no boxes, no closed forms, no loop truncation. A tensor's receivers are the instances of the next level inwards
+that keeps it, or the arithmetic units, which hold nothing from one cycle to the next.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
+from typing import NamedTuple
 
 from archgym.simulators.dnn.layer import DIMENSIONS, TENSORS
+
+
+class Moved(NamedTuple):
+    """For one instance of a level: elements it read or took, sent to all its receivers together, and ever touched."""
+
+    read: int
+    received: int
+    distinct: int
+    receivers: int
 
 
 def elements(tensor, point, layer):
@@ -31,8 +43,8 @@ def points(loops):
         yield offset
 
 
-def execute(layer, mapping):
-    """``{(level, tensor): (elements read at the parent, elements received by all receivers)}`` for each level."""
+def stages_of(mapping):
+    """Spatial and temporal loops of each level, outermost first, with strides."""
     extent, stages = dict.fromkeys(DIMENSIONS, 1), []
     for block in mapping.blocks:
         spatial, temporal = [], []
@@ -41,23 +53,37 @@ def execute(layer, mapping):
                 listed.insert(0, (dimension, factor, extent[dimension]))
                 extent[dimension] *= factor
         stages.append((spatial, temporal))
-    result = {}
-    for level in range(1, len(stages)):
-        outside = [loop for _, temporal in reversed(stages[level:]) for loop in temporal]
-        inside = [loop for spatial, temporal in reversed(stages[:level]) for loop in (*temporal, *spatial)]
-        spatial = stages[level][0]
-        tile = [Counter(point) for point in points(inside)]
-        for tensor in TENSORS:
-            read, received, held = 0, 0, {}
-            for step in points(outside):
-                wanted = set()
-                for number, place in enumerate(points(spatial)):
-                    base = step + place
-                    need = {elements(tensor, Counter(base) + point, layer) for point in tile}
-                    missing = need - held.get(number, set())
-                    held[number] = need
-                    received += len(missing)
-                    wanted |= missing
-                read += len(wanted)
-            result[level, tensor] = (read, received)
+    return stages
+
+
+def execute(layer, mapping):
+    """``{(level, tensor): Moved}`` for every level that keeps the tensor."""
+    stages, result = stages_of(mapping), {}
+    for tensor in TENSORS:
+        inner = -1
+        for level, block in enumerate(mapping.blocks):
+            if tensor in block.keep:
+                result[level, tensor] = serve(tensor, layer, stages, inner, level)
+                inner = level
     return result
+
+
+def serve(tensor, layer, stages, inner, level):
+    """What one instance of ``level`` moves for its receivers at level ``inner`` (-1: arithmetic units)."""
+    outside = [loop for _, temporal in reversed(stages[inner + 1 :]) for loop in temporal]
+    spread = [loop for spatial, _ in reversed(stages[inner + 1 : level + 1]) for loop in spatial]
+    inside = [loop for spatial, temporal in reversed(stages[: inner + 1]) for loop in (*temporal, *spatial)]
+    tile, places = [Counter(point) for point in points(inside)], list(points(spread))
+    read, received, held, touched = 0, 0, {}, set()
+    for step in points(outside):
+        wanted = set()
+        for number, place in enumerate(places):
+            base = step + place
+            need = {elements(tensor, base + point, layer) for point in tile}
+            missing = need - held.get(number, set()) if inner >= 0 else need
+            held[number] = need
+            received += len(missing)
+            wanted |= missing
+        read += len(wanted)
+        touched |= wanted
+    return Moved(read, received, len(touched), math.prod(f for _, f, _ in spread))

@@ -213,3 +213,30 @@ def counts(layer, architecture, mapping, forgets=False):
                 reads, fills = rounded(content[level] + peer), math.floor(given[level] + peer)
                 result[level, tensor] = (reads, fills, 0, tile, partition[level])
     return result
+
+
+def costs(architecture, mapping, rows):
+    """Cycles of each level, cycles, energy in picojoules and utilization from the rows of `counts`, step by step."""
+    steps = math.prod(f for block in mapping.blocks for _, f in block.temporal)
+    fanouts = [math.prod(f for _, f in (*block.x, *block.y)) for block in mapping.blocks]
+    used = math.prod(fanouts)
+    energy, cycles = steps * used * architecture.arithmetic.energy_pJ, []
+    for number, level in enumerate(architecture.levels):
+        words_out, words_in = 0.0, 0.0
+        for tensor in TENSORS:
+            reads, fills, updates = rows.get((number, tensor), (0, 0, 0))[:3]
+            words_out += reads / steps
+            words_in += (fills + updates) / steps
+            spent = sum(
+                math.ceil(accesses / level.block_size) * each
+                for accesses, each in ((reads, level.read_pJ), (fills, level.fill_pJ), (updates, level.update_pJ))
+            )
+            energy += math.prod(fanouts[number + 1 :]) * spent
+        limits = (
+            (level.read_bandwidth, words_out), (level.write_bandwidth, words_in),
+            (level.shared_bandwidth, words_out + words_in),
+        )  # fmt: skip
+        slowdown = min([1.0, *(rate / words for rate, words in limits if rate is not None and rate < words)])
+        cycles.append(math.ceil(steps / slowdown))
+    slowest = max(steps, *cycles)
+    return cycles, slowest, energy, steps * used / architecture.arithmetic.instances / slowest

@@ -92,6 +92,20 @@ BAD = {
     "no levels": (changed(levels_inner_to_outer=[]), DesignError, "lacks level"),
     "mesh": (changed(arch__arithmetic__meshX=15), ConfigError, "instances"),
     "negative bandwidth": (changed(arch__storage__0__read_bandwidth=-1), ConfigError, "read_bandwidth"),
+    "neither kept nor bypassed": (changed(levels_inner_to_outer__0__bypass=[], levels_inner_to_outer__0__keep=["Inputs"]),
+                                  DesignError, "Outputs is neither kept nor bypassed"),
+    "tensors as a number": (changed(levels_inner_to_outer__0__keep=3), DesignError, "keep must be a list"),
+    "permutation as a number": (changed(levels_inner_to_outer__0__permutation_inner_to_outer=5), DesignError, "must be a list"),
+    "spatial as a list": (changed(levels_inner_to_outer__0__spatial_children=[1]), DesignError, "spatial_children must be"),
+    "level as a text": (changed(arch__storage__0="RF"), ConfigError, "got 'RF'"),
+    "words beyond counting": (changed(arch__storage__0__entries=2**70), ConfigError, "more than 2^60 words"),
+    "kilobytes beyond counting": (changed(arch__storage__1__sizeKB=1e300), ConfigError, "more than 2^60 words"),
+    "instances beyond counting": (changed(arch__arithmetic={"instances": 2**40}), ConfigError, "1099511627776 instances"),
+    "energy beyond counting": (changed(arch__storage__0__vector_access_energy=1e300), ConfigError, "from 0 to 1e+18"),
+    "technology": (changed(arch__storage__0__technology="ReRAM"), UnknownNameError, "'ReRAM'"),
+    "process": (changed(arch__technology_nm="45nm"), ConfigError, "technology_nm = '45nm'"),
+    "fewer than one buffer": (changed(arch__storage__0__multiple_buffering=0.5), ConfigError, "at least 1"),
+    "more than all of a memory": (changed(arch__storage__0__min_utilization=2), ConfigError, "0..1"),
     "level key": (changed(arch__storage__0__entrys=4), UnknownNameError, "did you mean 'entries'"),
     "not JSON": ("{", WorkloadError, "cannot be read"),
     "not an object": ("[]", WorkloadError, "object"),
@@ -105,6 +119,7 @@ def test_bad_input_is_refused_in_one_line(kind, tmp_path):
     with pytest.raises(error) as caught:
         simulate(tmp_path, case)
     assert part in str(caught.value)
+    assert "case0.json" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -124,6 +139,29 @@ def test_counts_beyond_63_bits_are_refused(tmp_path):
         level.pop("entries", level.pop("sizeKB", None))
     with pytest.raises(ArchGymError, match=r"GLB: a count of this mapping passes 2\^63 - 1"):
         simulate(tmp_path, case)
+    slow = changed(arch__storage__0__read_bandwidth=1e-15)
+    with pytest.raises(ArchGymError, match=r"RF: a count of this mapping passes 2\^63 - 1"):
+        simulate(tmp_path, slow)
+
+
+def test_tiles_that_add_up_beyond_63_bits_do_not_fit(tmp_path):
+    case = changed(layer={"C": 2**31, "K": 2**31})
+    for level, loops in zip(case["levels_inner_to_outer"], ({"C": 2**31, "K": 2**31}, {}, {}), strict=True):
+        level["temporal"], level["permutation_inner_to_outer"] = loops, list(loops)
+        level.pop("spatial_children", None)
+    result = json.loads(simulate(tmp_path, case))
+    assert result["reason"].startswith("RF: tile of 4611686018427387903 words")
+
+
+def test_every_value_of_the_reference_has_its_name(tmp_path):
+    found = {level["name"]: level for level in json.loads(simulate(tmp_path, CASES[201]))["levels"]}
+    for level in CASES[201]["result"]["levels"][1:]:
+        for tensor, row in level["tensors"].items():
+            mine = found[level["name"]]["tensors"][tensor]
+            assert {key: mine[key] for key in row} == pytest.approx(row, abs=0.00501)
+            again = mine["reads_per_instance"] if tensor == "Outputs" else 0
+            assert mine["temporal_reductions_per_instance"] == again
+    assert found["GLB"]["bandwidth_throttling"] == 958464 / 969384
 
 
 def test_layers_of_every_kind():

@@ -25,6 +25,11 @@ def test_equals_scale_sim(run):
     found = systolic_cost(sizes["M"], sizes["N"], sizes["K"], *array, run["dataflow"])
     assert found.reported_cycles == expected["total_cycles"] - expected["stall_cycles"]
     assert found.cycles == found.reported_cycles + 1
+    macs = sizes["M"] * sizes["N"] * sizes["K"]
+    assert found.utilization == pytest.approx(macs / (found.cycles * array[0] * array[1]))
+    if not expected["stall_cycles"] and "overall_util_pct" in expected:
+        busy = 100 * macs / (found.reported_cycles * array[0] * array[1])
+        assert busy == pytest.approx(expected["overall_util_pct"])
     assert 100 * found.mapping_efficiency == pytest.approx(expected["mapping_efficiency_pct"])
     assert found.ifmap_sram_reads == expected["sram_ifmap"]["reads"]
     assert found.filter_sram_reads == expected["sram_filter"]["reads"]
@@ -89,3 +94,12 @@ def test_wrong_sizes_are_refused():
         systolic_cost(4, 4, 4, 0, 4, "os")
     with pytest.raises(UnknownNameError, match="'xs'"):
         systolic_cost(4, 4, 4, 4, 4, "xs")
+
+
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_counts_beyond_63_bits_are_refused(dataflow):
+    for sizes in ((2**32, 2**31, 4), (2**62, 4, 1), (2**70, 1, 1)):
+        with pytest.raises(WorkloadError, match=r"2\^63 - 1"):
+            systolic_cost(*sizes, 8, 8, dataflow)
+        with pytest.raises(WorkloadError, match=r"2\^63 - 1"):
+            systolic_traffic(*sizes, 1, 1, dataflow, 64, 64, 64)

@@ -143,3 +143,22 @@ def test_bad_input_is_named():
         env.step({})
     with pytest.raises(DesignError, match="buffers"):
         env.step({a: env.action_space(a).sample() if a != "buffers" else [1] for a in env.agents})
+
+
+def test_a_team_learns_to_control():
+    pytest.importorskip("torch")
+    from archgym.agents.online_training import control, train_online
+
+    env = ParallelOnlineEnv("synthetic:random?requests=300&seed=1", window=100)
+    learner, totals = train_online(env, 25, seed=1)
+    again, same = train_online(env, 25, seed=1)
+    assert totals == same
+    assert len(totals) == 25
+    assert np.mean(totals[-5:]) > np.mean(totals[:5])
+    episode = control(env, learner)
+    assert episode.actions.shape == (3, len(ACTION_SPACE))
+    assert np.array_equal(episode.actions, control(env, again).actions)
+    replayed = OnlineMemory("synthetic:random?requests=300&seed=1", 100, "ddr3-1600", "rbc")
+    assert [replayed.step(action) for action in episode.actions] == episode.rewards.tolist()
+    with pytest.raises(ConfigError, match="episodes"):
+        train_online(env, 0)

@@ -47,6 +47,37 @@ def random_design(graph, rng, library=None, spread=0.5, accelerated=0.6):
     return Design(graph, tuple(names), tuple(blocks), tuple(links), tuple(pe), tuple(memory), tuple(order))
 
 
+def random_graph(rng):
+    """Any graph free of cycles: joins without work, several parents, inputs smaller than a burst, odd numbers of bytes."""
+    from archgym.simulators.soc.taskgraph import read_graph
+
+    count = int(rng.integers(2, 12))
+    work = [float(rng.choice([3, 50, 999, 2e4, 1e6, 3.3e7]) * rng.uniform(0.5, 1.5)) for _ in range(count)]
+    for number in range(1, count - 1):
+        work[number] *= rng.random() > 0.15
+    pairs = [(a, b) for a in range(count) for b in range(a + 1, count) if rng.random() < 0.3]
+    ends = [f"t{number}" for number in range(count)]
+    named = [(ends[a], ends[b]) for a, b in pairs]
+    named += [("source", name) for number, name in enumerate(ends) if number not in {b for _, b in pairs}]
+    named += [(name, "sink") for number, name in enumerate(ends) if number not in {a for a, _ in pairs}]
+    size = [1, 10, 700, 1023, 1024, 1500, 5000, 66000, 1e6]
+    edges = [[a, b, float(rng.choice(size)) * float(rng.choice([1.0, 1.0, rng.uniform(0.9, 1.1)]))] for a, b in named]
+    made = [{"name": name, "work": done, "iterations": int(rng.choice([1, 8, 151]))} for name, done in zip(ends, work, strict=True)]  # fmt: skip
+    for task in made:
+        if task["work"] and rng.random() < 0.7:
+            cycles = max(1.0, task["work"] / float(rng.uniform(3, 60)))
+            task["accelerators"] = {"IP0": {"cycles": cycles, "energy_fJ": 500.0, "area_um2": 5e4}}
+    order = [int(n) for n in rng.permutation(len(edges))]
+    return read_graph(
+        {
+            "workload": "random",
+            "tasks": [{"name": "source", "work": 0}, *made, {"name": "sink", "work": 0}],
+            "edges": [edges[n] for n in order],
+            "last_task": "sink",
+        }
+    )
+
+
 def small_graph(**changes):
     """Source -> a -> b -> sink with round numbers: 2e6 instructions and 1 MB on every edge."""
     from archgym.simulators.soc.taskgraph import read_graph

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from archgym.errors import WorkloadError
+from archgym.metrics import Metrics
 from archgym.problem import Problem
 from archgym.simulators.soc import FAMILIES, OBJECTIVES
 from archgym.simulators.soc.simulator import budget_limits, make_soc
@@ -77,6 +78,25 @@ def test_within_budgets_less_is_more():
     assert (found.reward[~met] < 0.5).all()
     order = np.argsort(found.metrics["development_cost"][met])
     assert (np.diff(found.reward[met][order]) <= 0).all()
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_less_of_anything_is_never_worth_less(objective):
+    """Costs on both sides of their limits; each in turn is made smaller."""
+    workload = SOURCE.load("edge_detection")
+    problem = problem_for(workload, objective)
+    rng = generator(3)
+    found = problem.simulator(problem.space.sample(rng, 500), workload)
+    costs = [metric.name for metric in problem.simulator.metrics if metric.direction == "min"]
+    columns = {name: column * 10 ** rng.uniform(-4, 1, 500) for name, column in found.columns.items()}
+
+    def reward(columns):
+        return problem.objective(Metrics(columns, found.feasible, found.reasons, {}))
+
+    before = reward(columns)
+    for name in costs:
+        assert (reward(columns | {name: 0.7 * columns[name]}) >= before).all(), name
+    assert (reward({name: 0.7 * column for name, column in columns.items()}) > before).any()
 
 
 def test_missing_budgets():

@@ -12,8 +12,9 @@ from archgym.simulators.soc.render import figure, picture, short_names
 from archgym.simulators.soc.result import simulate_designs
 from archgym.simulators.soc.simulate import add_arguments, run
 from archgym.simulators.soc.simulator import make_soc
+from archgym.simulators.soc.text import bottleneck, describe
 from archgym.simulators.soc.workloads import SOURCE
-from tests.soc.designs import generator, random_design, small_design
+from tests.soc.designs import generator, random_design, small_design, small_graph
 from tests.soc.test_reference import golden
 
 
@@ -131,6 +132,26 @@ def test_pictures(tmp_path, references):
     assert any("latency hpvm cava" in name for name in names)
 
 
+def test_text():
+    """Every block and working task is named; the chart has the schedule's proportions; bars say which budget is met."""
+    graph = small_graph()
+    design = small_design(graph, b="A53_pe", pes=("p0", "p1"))  # a from 0 to 1 ms, b from 1 to 2 ms
+    (result,) = simulate_designs([design])
+    text = describe(result, {"latency_s": 4e-3, "power_W": 1e-9})
+    assert all(f" {name}" in text for name in design.names)
+    assert text.splitlines()[0] == f"SoC (bottleneck, marked *: {bottleneck(result)})"
+    lanes = [line.split("│")[1] for line in text.splitlines() if line.startswith(("  p0 │", "  p1 │"))]
+    assert [lane.count("█") for lane in lanes] == [len(lanes[0]) // 2] * 2
+    assert all((a == " ") != (b == " ") for a, b in zip(*lanes, strict=True))
+    latency, power = text.splitlines()[-2:]
+    assert latency.endswith("2 of 4 ms, met")
+    assert latency.split("│")[0].count("■") == len(latency.split("│")[0].split("latency ")[1]) // 2
+    assert power.endswith("mW, over")
+    assert "▶" in power
+    broken = type(design)(graph, design.names, design.blocks, design.links[1:], design.pe, design.memory, design.order)
+    assert describe(simulate_designs([broken])[0], {}).startswith("infeasible: ")
+
+
 def test_environments_draw_the_soc_where_there_is_one():
     pytest.importorskip("matplotlib")
     from archgym.envs.design import DesignEnv
@@ -148,6 +169,10 @@ def test_environments_draw_the_soc_where_there_is_one():
     infeasible = simulator.space.encode({"bus_to_bus_0": 0})[0]
     assert not env.step(infeasible)[4]["feasible"]
     assert env.render().ndim == 3
+    env = DesignEnv(problem, render_mode="ansi")
+    env.reset(seed=0)
+    env.step(simulator.space.default)
+    assert env.render().rstrip().endswith(simulator.describe(simulator.space.default))
 
 
 def test_an_infeasible_design_is_not_drawn():

@@ -8,7 +8,7 @@ from archgym.simulators.soc.generators import Knobs, generate
 from archgym.simulators.soc.library import Library
 from archgym.simulators.soc.result import simulate_designs
 from archgym.simulators.soc.workloads import SOURCE
-from tests.soc.designs import generator, random_design
+from tests.soc.designs import generator, random_design, random_graph
 from tests.soc.twin import Twin
 
 WORKLOADS = ("audio_decoder", "edge_detection", "hpvm_cava", "audio_decoder+hpvm_cava+edge_detection")
@@ -53,3 +53,22 @@ def test_synthetic_graphs(kind, fidelity):
     for seed in range(4):
         graph = generate(kind, Knobs(tasks=int(rng.integers(1, 24)), width=3, seed=seed))
         compare(random_design(graph, rng), fidelity)
+
+
+@pytest.mark.parametrize("fidelity", ["physical", "farsi"])
+def test_any_graph(fidelity):
+    rng = generator(11)
+    for _ in range(30):
+        graph = random_graph(rng)
+        for _ in range(2):
+            compare(random_design(graph, rng), fidelity)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fidelity", ["physical", "farsi"])
+@pytest.mark.parametrize("workload", [*WORKLOADS[:3], "SOC_example_8p", None])
+def test_many_designs(workload, fidelity):
+    rng = generator(12)
+    graph = SOURCE.load(workload).data if workload else None
+    for _ in range(500):
+        compare(random_design(graph or random_graph(rng), rng), fidelity)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+import gymnasium as gym
 import pytest
 
 from archgym.errors import DesignError, UnknownNameError, WorkloadError
+from archgym.registry import make_problem
 from archgym.simulators.soc.design import read_design
 from archgym.simulators.soc.generators import KINDS, Knobs, generate
 from archgym.simulators.soc.library import Library, unrollings
@@ -87,6 +89,18 @@ def test_farsis_spellings_are_understood():
     ("changes", "message"),
     [
         ({"edges": [["filter", "detect", 1], ["detect", "filter", 1]]}, "cycle: filter -> detect -> filter"),
+        (
+            {
+                "edges": [
+                    ["camera", "filter", 1],
+                    ["filter", "detect", 1],
+                    ["detect", "screen", 1],
+                    ["screen", "camera", 1],
+                ],
+                "last_task": None,
+            },
+            "cycle: camera -> filter -> detect -> screen -> camera",
+        ),
         ({"edges": [["filter", "detekt", 1]]}, "unknown task 'detekt' (did you mean 'detect'?)"),
         ({"edges": [["filter", "detect", 1], ["filter", "detect", 2]]}, "edge filter -> detect is given twice"),
         ({"edges": [["filter", "detect", -1]]}, "bytes: -1 is not allowed; allowed: a number of at least 0"),
@@ -105,12 +119,22 @@ def test_farsis_spellings_are_understood():
         ({"budget": {"latency_s": 1, "area_m2": 1}}, "power_W is missing"),
         ({"budget": {"latency_s": 0, "power_W": 1, "area_m2": 1}}, "latency_s: 0 is not allowed"),
         ({"workload": None}, "'workload' must be a name"),
+        (
+            {"tasks": [{"name": "a", "work": 1, "acelerators": {}}]},
+            "unknown key 'acelerators' (did you mean 'accelerators'?)",
+        ),
+        ({"individual_budgets": {}}, "unknown key 'individual_budgets' (did you mean 'individual_budget'?)"),
     ],
 )
 def test_errors_name_what_is_wrong(changes, message):
     with pytest.raises(WorkloadError) as caught:
         read_graph(changed(**changes))
     assert message in str(caught.value)
+
+
+def test_notes_are_no_mistakes():
+    notes = {"units": "s", "notes": "mine", "mapping": [], "hardware_graph": []}
+    assert read_graph(changed(**notes)) == read_graph(DOCUMENT)
 
 
 def test_a_missing_last_task_is_found_or_asked_for():
@@ -251,3 +275,24 @@ def test_numbers_of_a_block_take_precedence():
     }
     block = read_design(document, small_graph()).blocks[0]
     assert (block.name, block.rate, block.work_per_J, block.work_per_m2) == ("my_dsp", 4e9, 1e10, 1e6)
+
+
+def test_several_workloads_share_one_soc_in_an_environment():
+    """Named in a list or in one text; power and area budgets are summed, each keeps its latency budget."""
+    names = ["audio_decoder", "edge_detection"]
+    listed, joined = (gym.make("SoCEnv-v0", workload=given).unwrapped.problem for given in (names, "+".join(names)))
+    assert listed.workload.fingerprint == joined.workload.fingerprint
+    assert dict(zip(listed.objective.metrics, listed.objective.limits, strict=True)) == pytest.approx(
+        {
+            "latency_audio_decoder_s": 0.021,
+            "latency_edge_detection_s": 0.034,
+            "power_W": 2 * 0.008737,
+            "on_chip_area_m2": 2 * 17.475e-6,
+            "dram_area_m2": 2 * 17.475e-6,
+        }
+    )
+    for bad in (3, [], ["audio_decoder", 3]):
+        with pytest.raises(WorkloadError, match=r"SoCEnv-v0: workload .* is not allowed"):
+            make_problem("SoCEnv-v0", bad)
+    with pytest.raises(WorkloadError, match="in more than one"):
+        make_problem("SoCEnv-v0", ["audio_decoder", "audio_decoder"])

@@ -41,6 +41,7 @@ TILE, UNION, PARTITION = range(3)
 FIRST, INSTANCES, FANOUT, SIDE_X, SIDE_Y = range(5)
 CONTENT, SENT, LINK, READS, FILLS, UPDATES, PICOJOULES = range(7)
 LARGEST = 2.0**63
+VAST = 2**62 - 1  # more words than any memory has; two of them still add up in 64 bits
 
 
 class Analysis(NamedTuple):
@@ -71,7 +72,7 @@ def make_analysis(levels: int, largest_fanout: int) -> Analysis:
         np.ones((levels, 3, 8), np.int64), np.ones((levels, 3, 3), np.int64), np.ones((levels + 1, 5), np.int64),
         np.ones((8 * levels + 1, 6), np.int64), np.ones(8 * levels + 1), np.zeros((levels, 3), np.int64),
         np.ones((levels, 3, entries, 2), np.int64), np.zeros((levels, 3, entries)), np.zeros((levels, 7, 3)),
-        np.zeros(levels), np.ones((levels, 8), np.int64), np.ones((10, 4 * largest_fanout + 4), np.int64), np.zeros(6),
+        np.zeros(levels), np.ones((levels, 8), np.int64), np.empty((10, 4 * largest_fanout + 4), np.int64), np.zeros(6),
         np.zeros(4, np.int64),
     )  # fmt: skip
 
@@ -143,7 +144,7 @@ def fits(mappings: MappingArrays, row: int, machine: Machine, found: Analysis) -
         need = 0
         for tensor in range(3):
             if mappings.keep[row, level, tensor]:
-                need += found.words[level, TILE, tensor]
+                need = min(VAST, need + min(VAST, found.words[level, TILE, tensor]))
         if need > capacity:
             return refuse(found, TILE_TOO_LARGE, level, need, capacity)
         least = machine.real[level, LEAST_WORDS]

@@ -19,6 +19,9 @@ from archgym.errors import ConfigError, UnknownNameError
 from archgym.simulators.dnn import components, normalised
 
 UNLIMITED = -1
+TECHNOLOGIES = ("SRAM", "DRAM")
+# Far above any real design: what arrays and doubles still count exactly or without overflow.
+MOST_WORDS, MOST_INSTANCES, LARGEST_COST = 2**60, 2**20, 1e18
 _SPELLINGS = {
     "word-bits": "word_bits", "datawidth": "word_bits", "block-size": "block_size", "cluster-size": "cluster_size",
     "multiple-buffering": "multiple_buffering", "min-utilization": "min_utilization", "meshX": "mesh_x", "meshY": "mesh_y",
@@ -113,6 +116,10 @@ class Architecture:
         names = [level.name for level in self.levels]
         if len(set(names)) != len(names):
             raise ConfigError(f"architecture {self.name!r}: level names {names} must differ")
+        if self.arithmetic.instances > MOST_INSTANCES:
+            raise ConfigError(
+                f"{self.arithmetic.name}: {self.arithmetic.instances} instances, at most {MOST_INSTANCES} are modelled"
+            )
         inner: Arithmetic | StorageLevel = self.arithmetic
         for level in self.levels:
             if inner.mesh_x % level.mesh_x or inner.mesh_y % level.mesh_y:
@@ -178,16 +185,19 @@ class Architecture:
         ``read_pJ``/``fill_pJ``/``update_pJ``. What is not given comes from `components` if the architecture has a
         ``technology_nm`` (a level's ``class`` and ``banks`` then count), otherwise from `normalised`.
         """
+        owner = f"architecture {name!r}"
+        data = _known(owner, data, _ARCHITECTURE_KEYS)
         for key in ("arithmetic", "storage"):
             if key not in data:
-                raise ConfigError(f"architecture {name!r}: {key!r} is missing")
+                raise ConfigError(f"{owner}: {key!r} is missing")
         if not isinstance(data["storage"], list) or not data["storage"]:
-            raise ConfigError(f"architecture {name!r}: 'storage' must be a list of levels, innermost first")
-        _known(f"architecture {name!r}", dict(data), _ARCHITECTURE_KEYS)
-        clock = _positive(f"architecture {name!r}", "clock_GHz", data.get("clock_GHz", 1.0), whole=False)
-        node = None if data.get("technology_nm") is None else int(data["technology_nm"])
-        arithmetic = _read_arithmetic(dict(data["arithmetic"]), node, clock)
-        levels = tuple(_read_level(dict(level), node, clock) for level in data["storage"])
+            raise ConfigError(f"{owner}: 'storage' must be a list of levels, innermost first")
+        clock = _positive(owner, "clock_GHz", data.get("clock_GHz", 1.0), whole=False)
+        node = (
+            None if data.get("technology_nm") is None else int(_positive(owner, "technology_nm", data["technology_nm"]))
+        )
+        arithmetic = _read_arithmetic(data["arithmetic"], node, clock)
+        levels = tuple(_read_level(level, node, clock) for level in data["storage"])
         return cls(str(data.get("name", name)), arithmetic, levels, clock, node)
 
     @classmethod
@@ -222,25 +232,27 @@ def _mesh(owner: str, data: dict[str, Any]) -> tuple[int, int]:
     return x, y
 
 
-def _known(owner: str, data: dict[str, Any], allowed: tuple[str, ...]) -> dict[str, Any]:
-    spelled = {_SPELLINGS.get(key, key): value for key, value in data.items()}
+def _known(owner: str, data: object, allowed: tuple[str, ...]) -> dict[str, Any]:
+    if not isinstance(data, Dictionary):
+        raise ConfigError(f"{owner}: an object with its values by name is expected, got {data!r}")
+    spelled = {_SPELLINGS.get(str(key), str(key)): value for key, value in data.items()}
     for key in spelled:
         if key not in allowed:
-            raise UnknownNameError(f"key of {owner}", key, allowed)
+            raise UnknownNameError(f"key of {owner}:", key, allowed)
     return spelled
 
 
 def _energy(owner: str, data: dict[str, Any], key: str, default: float) -> float:
     value = data.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        raise ConfigError(f"{owner}: {key} = {value!r} must be a number of at least 0")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LARGEST_COST:
+        raise ConfigError(f"{owner}: {key} = {value!r} must be a number from 0 to {LARGEST_COST:g}")
     return float(value)
 
 
-def _read_arithmetic(data: dict[str, Any], node: int | None, clock: float) -> Arithmetic:
-    owner = f"arithmetic {data.get('name', 'MAC')!r}"
+def _read_arithmetic(entry: object, node: int | None, clock: float) -> Arithmetic:
     sizes = ("instances", "mesh_x", "mesh_y", "word_bits")
-    data = _known(owner, data, ("name", *sizes, "energy", "energy_pJ", "leakage_pJ", "area_um2"))
+    data = _known("arithmetic", entry, ("name", *sizes, "energy", "energy_pJ", "leakage_pJ", "area_um2"))
+    owner = f"arithmetic {data.get('name', 'MAC')!r}"
     x, y = _mesh(owner, data)
     bits = int(_positive(owner, "word_bits", data.get("word_bits", 16)))
     costs = {"energy_pJ": normalised.multiplier_pJ(bits), "leakage_pJ": 0.0, "area_um2": 0.0}
@@ -264,18 +276,21 @@ _ARCHITECTURE_KEYS = (
 )  # fmt: skip
 
 
-def _read_level(data: dict[str, Any], node: int | None, clock: float) -> StorageLevel:
-    if "name" not in data:
+def _read_level(entry: object, node: int | None, clock: float) -> StorageLevel:
+    name = entry.get("name") if isinstance(entry, Dictionary) else None
+    owner = "storage level" if name is None else f"storage level {name!r}"
+    data = _known(owner, entry, _LEVEL_KEYS)
+    if name is None:
         raise ConfigError(f"storage level {data}: 'name' is missing")
-    owner = f"storage level {data['name']!r}"
-    data = _known(owner, data, _LEVEL_KEYS)
     x, y = _mesh(owner, data)
     bits, block, cluster = (
         int(_positive(owner, key, data.get(key, default)))
         for key, default in (("word_bits", 16), ("block_size", 1), ("cluster_size", 1))
     )
     words = _words(owner, data, bits, block)
-    technology = str(data.get("technology", "SRAM"))
+    technology = data.get("technology", "SRAM")
+    if technology not in TECHNOLOGIES:
+        raise UnknownNameError(f"technology of {owner}:", technology, TECHNOLOGIES)
     _positive(owner, "banks", data.get("banks", 1))
     vector = normalised.vector_access_pJ(technology, words, bits, block, cluster)
     costs = {"read_pJ": vector, "fill_pJ": vector, "update_pJ": vector, "leakage_pJ": 0.0, "area_um2": 0.0}
@@ -284,13 +299,15 @@ def _read_level(data: dict[str, Any], node: int | None, clock: float) -> Storage
     if "vector_access_energy" in data:
         costs.update(dict.fromkeys(_ENERGIES, _energy(owner, data, "vector_access_energy", 0.0)))
     costs = {key: _energy(owner, data, key, value) for key, value in costs.items()}
-    least = data.get("min_utilization", 0.0)
+    least, buffering = data.get("min_utilization", 0.0), data.get("multiple_buffering", 1.0)
+    if _positive(owner, "multiple_buffering", buffering, whole=False) < 1:
+        raise ConfigError(f"{owner}: multiple_buffering = {buffering!r} must be at least 1")
+    if _energy(owner, {"min_utilization": least}, "min_utilization", 0.0) > 1:
+        raise ConfigError(f"{owner}: min_utilization = {least!r} must lie in 0..1")
     return StorageLevel(
-        str(data["name"]), words, x, y, bits, block, cluster, _bandwidth(owner, data, "read_bandwidth"),
+        str(name), words, x, y, bits, block, cluster, _bandwidth(owner, data, "read_bandwidth"),
         _bandwidth(owner, data, "write_bandwidth"), _bandwidth(owner, data, "shared_bandwidth"),
-        multiple_buffering=_positive(owner, "multiple_buffering", data.get("multiple_buffering", 1.0), whole=False),
-        min_utilization=_energy(owner, {"min_utilization": least}, "min_utilization", 0.0), technology=technology,
-        **costs,
+        multiple_buffering=float(buffering), min_utilization=float(least), technology=technology, **costs,
     )  # fmt: skip
 
 
@@ -312,4 +329,7 @@ def _words(owner: str, data: dict[str, Any], bits: int, block: int) -> int | Non
     if value == 0 and given[0] == "entries":
         return 0
     number = _positive(owner, given[0], value, whole=given[0] != "sizeKB")
-    return int(number * {"entries": 1.0, "sizeKB": 8192 / bits, "depth": float(block)}[given[0]])
+    words = number * {"entries": 1.0, "sizeKB": 8192 / bits, "depth": float(block)}[given[0]]
+    if words > MOST_WORDS:
+        raise ConfigError(f"{owner}: {given[0]} = {value!r} makes more than 2^60 words")
+    return int(words)

@@ -133,13 +133,15 @@ def level_energy(machine: Machine, level: int, found: Analysis) -> float:
 
 
 @jit
-def price(machine: Machine, found: Analysis) -> None:
-    """Cycles by bandwidth and energy by access; totals go to ``found.totals``."""
+def price(machine: Machine, found: Analysis) -> bool:
+    """Cycles by bandwidth and energy by access, to ``found.totals``; false where cycles pass 2^63 - 1."""
     levels = found.box.shape[0]
     steps = found.outer[0]
     slowest, energy = steps, 0.0
     for level in range(levels):
         found.cycles[level] = level_cycles(machine, level, steps, found)
+        if found.cycles[level] >= LARGEST:
+            return refuse(found, COUNT_TOO_LARGE, level, 0, 0)
         slowest = max(slowest, found.cycles[level])
         energy += level_energy(machine, level, found)
     used = found.nest[0, INSTANCES] * found.nest[0, FANOUT]
@@ -151,6 +153,7 @@ def price(machine: Machine, found: Analysis) -> None:
     totals[ENERGY] = energy + totals[MAC_ENERGY] + totals[LEAKAGE_ENERGY]
     totals[UTILIZATION] = steps * used / units / slowest
     totals[MACS_USED] = used
+    return True
 
 
 @jit
@@ -168,8 +171,7 @@ def evaluate_mapping(mappings: MappingArrays, row: int, coefficients: Ints, mach
     bypass(mappings, row, found)
     if not count_accesses(mappings.keep, row, found):
         return False
-    price(machine, found)
-    return True
+    return price(machine, found)
 
 
 @jit

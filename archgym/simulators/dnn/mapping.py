@@ -41,6 +41,13 @@ class MappingArrays(NamedTuple):
         """The chosen mappings."""
         return MappingArrays(*(array[rows] for array in self))
 
+    def contiguous(self) -> MappingArrays:
+        """The same mappings in row-major order, as kernels are compiled for."""
+        return MappingArrays(
+            np.ascontiguousarray(self.temporal), np.ascontiguousarray(self.order), np.ascontiguousarray(self.spatial),
+            np.ascontiguousarray(self.spatial_order), np.ascontiguousarray(self.keep),
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Block:
@@ -120,8 +127,9 @@ class Mapping:
     def from_json(cls, levels: object, architecture: Architecture, layer: Layer) -> Mapping:
         """A mapping from a list of levels, each ``{"name", "temporal", "permutation_inner_to_outer", …}``.
 
-        ``bypass`` names the tensors a level does not keep (left out: ``keep`` names those it does; both left out: all); ``spatial_children`` is ``{"X": {...}, "Y": {...}}``,
-        ordered innermost first; dimensions that a permutation leaves out follow outside. Raises as ``check``.
+        ``keep`` names the tensors a level keeps, ``bypass`` those it does not (one of them is enough; none: all kept);
+        ``spatial_children`` is ``{"X": {...}, "Y": {...}}``, ordered innermost first; dimensions that a permutation
+        leaves out follow outside. Raises as ``check``.
         """
         if not isinstance(levels, Sequence) or not all(isinstance(level, Dictionary) for level in levels):
             raise DesignError(
@@ -151,18 +159,21 @@ def _read_block(data: Dictionary[str, Any]) -> Block:
     owner = f"level {data.get('name')!r}"
     for key in data:
         if key not in _BLOCK_KEYS:
-            raise UnknownNameError(f"key of {owner}", key, _BLOCK_KEYS)
+            raise UnknownNameError(f"key of {owner}:", key, _BLOCK_KEYS)
     temporal = dict(_read_factors(owner, data.get("temporal", {})))
-    order = data.get("permutation_inner_to_outer", list(temporal))
-    for dimension in order:
-        if dimension not in DIMENSIONS:
-            raise UnknownNameError(f"dimension in the permutation of {owner}", dimension, DIMENSIONS)
+    if isinstance(data.get("permutation_inner_to_outer"), str):
+        data = {**data, "permutation_inner_to_outer": list(data["permutation_inner_to_outer"])}
+    order = _read_names(owner, data, "permutation_inner_to_outer", DIMENSIONS, list(temporal))
     if len(set(order)) != len(order):
         raise DesignError(f"{owner}: permutation {list(order)} names a dimension twice")
     spatial = data.get("spatial_children") or {}
+    if not isinstance(spatial, Dictionary):
+        raise DesignError(
+            f"{owner}: spatial_children must be given as {{axis: {{dimension: factor}}}}, got {spatial!r}"
+        )
     for axis in spatial:
         if axis not in ("X", "Y"):
-            raise UnknownNameError(f"axis of spatial_children of {owner}", axis, ("X", "Y"))
+            raise UnknownNameError(f"axis of spatial_children of {owner}:", axis, ("X", "Y"))
     return Block(
         tuple((dimension, temporal.get(dimension, 1)) for dimension in _complete(order)),
         _read_factors(owner, spatial.get("X", {})),
@@ -176,23 +187,32 @@ def _read_factors(owner: str, data: object) -> Factors:
         raise DesignError(f"{owner}: factors must be given as {{dimension: factor}}, got {data!r}")
     for dimension, factor in data.items():
         if dimension not in DIMENSIONS:
-            raise UnknownNameError(f"dimension of {owner}", dimension, DIMENSIONS)
+            raise UnknownNameError(f"dimension of {owner}:", dimension, DIMENSIONS)
         if isinstance(factor, bool) or not isinstance(factor, int) or factor < 1:
             raise DesignError(f"{owner}: factor {dimension} = {factor!r} must be a whole number of at least 1")
     return tuple((str(dimension), int(factor)) for dimension, factor in data.items())
 
 
+def _read_names(
+    owner: str, data: Dictionary[str, Any], key: str, allowed: tuple[str, ...], default: Sequence[str] = ()
+) -> list[str]:
+    names = data.get(key, default)
+    if not isinstance(names, list | tuple):
+        raise DesignError(f"{owner}: {key} must be a list of {', '.join(allowed)}, got {names!r}")
+    for name in names:
+        if name not in allowed:
+            kind = "tensor" if allowed == TENSORS else "dimension"
+            raise UnknownNameError(f"{kind} in {key} of {owner}:", name, allowed)
+    return list(names)
+
+
 def _read_keep(owner: str, data: Dictionary[str, Any]) -> frozenset[str]:
-    for key in ("keep", "bypass"):
-        for tensor in data.get(key, ()):
-            if tensor not in TENSORS:
-                raise UnknownNameError(f"tensor to {key} at {owner}", tensor, TENSORS)
-    both = set(data.get("keep", ())) & set(data.get("bypass", ()))
-    if both:
-        raise DesignError(f"{owner}: {sorted(both)[0]} is both kept and bypassed")
-    if "bypass" not in data and "keep" in data:
-        return frozenset(data["keep"])
-    return frozenset(t for t in TENSORS if t not in data.get("bypass", ()))
+    keep, bypass = (set(_read_names(owner, data, key, TENSORS)) for key in ("keep", "bypass"))
+    if keep & bypass:
+        raise DesignError(f"{owner}: {sorted(keep & bypass)[0]} is both kept and bypassed")
+    if "keep" in data and "bypass" in data and keep | bypass != set(TENSORS):
+        raise DesignError(f"{owner}: {sorted(set(TENSORS) - keep - bypass)[0]} is neither kept nor bypassed")
+    return frozenset(keep if "keep" in data else set(TENSORS) - bypass)
 
 
 def _complete(order: Iterable[str]) -> tuple[str, ...]:
@@ -246,20 +266,29 @@ def unpack(arrays: MappingArrays, row: int) -> Mapping:
     )
 
 
-def check_arrays(arrays: MappingArrays, architecture: Architecture, layer: Layer) -> None:
-    """Raise ``DesignError`` unless every row is a mapping of ``layer`` onto ``architecture`` (as ``Mapping.check``)."""
-    from archgym.simulators.dnn.mapping_checks import first_wrong
-
+def check_shapes(arrays: MappingArrays, architecture: Architecture) -> None:
+    """Raise ``DesignError`` unless the arrays have the shapes and types of mappings onto ``architecture``."""
     count, levels, width = arrays.rows, len(architecture.levels), len(DIMENSIONS)
     shapes = ((levels, width), (levels, width), (levels, 2, width), (levels, 2, width), (levels, len(TENSORS)))
     for field, array, shape in zip(MappingArrays._fields, arrays, shapes, strict=True):
         if array.shape != (count, *shape):
             raise DesignError(f"mappings: {field} has shape {array.shape}, {(count, *shape)} is needed")
-    row, fault, number = first_wrong(arrays, np.array(layer.bounds, np.int64))
+        needed = np.dtype(np.bool_ if field == "keep" else np.int64)
+        if array.dtype != needed:
+            raise DesignError(f"mappings: {field} has values of type {array.dtype}, {needed} is needed")
+
+
+def check_rows(arrays: MappingArrays, layer: Layer, start: int, stop: int) -> None:
+    """Raise ``DesignError`` unless rows ``start``..``stop`` are mappings of ``layer`` (as ``Mapping.check``)."""
+    from archgym.simulators.dnn.mapping_checks import first_wrong
+
+    row, fault, number = first_wrong(arrays, np.array(layer.bounds, np.int64), start, stop)
     if row < 0:
         return
     if fault == 0:
-        raise DesignError(f"mapping {row}: an order at level {number} does not hold each of 0..{width - 1} once")
+        raise DesignError(
+            f"mapping {row}: an order at level {number} does not hold each of 0..{len(DIMENSIONS) - 1} once"
+        )
     if fault == 1:
         raise DesignError(
             f"mapping {row}: the factors of {DIMENSIONS[number]} are not whole numbers of at least 1 that multiply to "

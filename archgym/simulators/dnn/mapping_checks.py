@@ -35,13 +35,13 @@ def product_is(mappings: MappingArrays, row: int, dimension: int, bound: int) ->
 
 
 @jit
-def first_wrong(mappings: MappingArrays, bounds: Ints) -> tuple[int, int, int]:
-    """The first row that is no mapping of a layer with these bounds: (row, fault, number).
+def first_wrong(mappings: MappingArrays, bounds: Ints, start: int, stop: int) -> tuple[int, int, int]:
+    """The first of rows ``start``..``stop`` that is no mapping of a layer with these bounds: (row, fault, number).
 
     Faults: 0 an order, 1 factors of a dimension, 2 a tensor that no level keeps; row -1 if all are mappings.
     """
-    rows, levels = mappings.temporal.shape[0], mappings.temporal.shape[1]
-    for row in range(rows):
+    levels = mappings.temporal.shape[1]
+    for row in range(start, stop):
         for level in range(levels):
             right = is_order(mappings.order, row, level)
             right = right and is_order(mappings.spatial_order[:, :, 0], row, level)

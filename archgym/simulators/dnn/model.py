@@ -16,7 +16,7 @@ from archgym.errors import WorkloadError
 from archgym.simulators.batch import for_row_blocks
 from archgym.simulators.dnn.architecture import Architecture
 from archgym.simulators.dnn.layer import TENSORS, Layer
-from archgym.simulators.dnn.mapping import Mapping, MappingArrays, check_arrays, pack
+from archgym.simulators.dnn.mapping import Mapping, MappingArrays, check_rows, check_shapes, pack
 
 REASONS = ("", "tile_too_large", "tile_too_small", "mesh_too_small", "count_too_large")
 
@@ -110,7 +110,7 @@ def explain(status: NDArray[np.int64], architecture: Architecture) -> str:
     if verdict == 4:
         raise WorkloadError(f"{level.name}: a count of this mapping passes 2^63 - 1")
     bits = level.word_bits
-    need_bytes, have_bytes = math.ceil(need * bits / 8), there * bits // 8
+    need_bytes, have_bytes = -(-need * bits // 8), there * bits // 8
     if verdict == 1:
         half = "" if level.multiple_buffering == 1 else f" (1/{level.multiple_buffering:g} of the memory)"
         return (
@@ -174,11 +174,13 @@ def evaluate_batch(
     arrays = mappings if isinstance(mappings, MappingArrays) else pack(mappings)
     count = arrays.rows
     if count:
-        check_arrays(arrays, architecture, layer)
+        check_shapes(arrays, architecture)
+    arrays = arrays.contiguous()
     totals, status = np.zeros((count, 6)), np.zeros((count, 4), np.int64)
     machine, coefficients, fanout = architecture.machine(), layer.coefficients(), largest_fanout(architecture)
 
     def work(start: int, stop: int) -> None:
+        check_rows(arrays, layer, start, stop)
         found = make_analysis(len(architecture.levels), fanout)
         evaluate_rows(start, stop, arrays, coefficients, machine, found, totals, status)
 

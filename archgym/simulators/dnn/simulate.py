@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from archgym.errors import WorkloadError
-from archgym.simulators.dnn.architecture import Architecture
+from archgym.errors import ArchGymError, WorkloadError
+from archgym.simulators.dnn.architecture import Architecture, StorageLevel
 from archgym.simulators.dnn.layer import TENSORS, Layer
 from archgym.simulators.dnn.mapping import Mapping
-from archgym.simulators.dnn.model import Cost, evaluate
+from archgym.simulators.dnn.model import Cost, LevelCost, TensorCost, evaluate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,20 +27,20 @@ def read_case(path: str | Path) -> tuple[Architecture, Layer, Mapping]:
     """Architecture, layer and mapping of a case file; errors name the file."""
     try:
         data = json.loads(Path(path).read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise WorkloadError(f"case file {str(path)!r} cannot be read: {error}") from error
     if not isinstance(data, dict):
         raise WorkloadError(
             f"case file {str(path)!r}: an object with arch, layer and levels_inner_to_outer is expected"
         )
-    return parse_case(data, str(path))
+    return parse_case(data)
 
 
-def parse_case(data: dict[str, Any], source: str = "case") -> tuple[Architecture, Layer, Mapping]:
-    """Architecture, layer and mapping of a case; ``source`` is named where a part is missing."""
+def parse_case(data: dict[str, Any]) -> tuple[Architecture, Layer, Mapping]:
+    """Architecture, layer and mapping of a case."""
     for key in ("arch", "layer", "levels_inner_to_outer"):
         if key not in data:
-            raise WorkloadError(f"{source}: {key!r} is missing")
+            raise WorkloadError(f"{key!r} is missing")
     architecture = Architecture.from_json(data["arch"], str(data.get("arch_name", "architecture")))
     layer = Layer.from_json(data["layer"], str(data.get("layer_name", "layer")))
     return architecture, layer, Mapping.from_json(data["levels_inner_to_outer"], architecture, layer)
@@ -67,36 +67,45 @@ def report(architecture: Architecture, layer: Layer, cost: Cost) -> dict[str, An
         "levels": [
             {"name": architecture.arithmetic.name, "utilized_instances": cost.macs_used, "computes": layer.macs,
              "energy_pJ": cost.mac_energy_pJ},
-            *(_level_report(architecture, level.name, cost) for level in cost.levels),
+            *(
+                _level_report(storage, level, layer.macs / cost.macs_used)
+                for storage, level in zip(architecture.levels, cost.levels, strict=True)
+            ),
         ],
     }  # fmt: skip
 
 
-def _level_report(architecture: Architecture, name: str, cost: Cost) -> dict[str, Any]:
-    storage = architecture.level(name)
-    level = next(level for level in cost.levels if level.name == name)
+def _level_report(storage: StorageLevel, level: LevelCost, compute_cycles: float) -> dict[str, Any]:
     return {
-        "name": name,
+        "name": storage.name,
         "size_words": storage.words,
         "word_bits": storage.word_bits,
         "block_size": storage.block_size,
         "instances": storage.instances,
         "vector_access_energy_pJ": storage.read_pJ,
+        "area_um2": storage.area_um2,
         "cycles": level.cycles,
+        "bandwidth_throttling": compute_cycles / level.cycles,
         "energy_pJ": level.energy_pJ,
-        "tensors": {
-            tensor: {
-                "tile_size": found.tile_size,
-                "partition_size": found.partition_size,
-                "utilized_instances": found.utilized_instances,
-                "reads_per_instance": found.reads_per_instance,
-                "fills_per_instance": found.fills_per_instance,
-                "updates_per_instance": found.updates_per_instance,
-                "energy_per_instance_pJ": found.energy_pJ / found.utilized_instances,
-                "energy_total_pJ": found.energy_pJ,
-            }
-            for tensor, found in level.tensors.items()
-        },
+        "tensors": {tensor: _tensor_report(tensor, found) for tensor, found in level.tensors.items()},
+    }
+
+
+def _tensor_report(tensor: str, found: TensorCost) -> dict[str, Any]:
+    accesses = found.reads_per_instance + found.fills_per_instance + found.updates_per_instance
+    each = found.energy_pJ / found.utilized_instances
+    return {
+        "tile_size": found.tile_size,
+        "partition_size": found.partition_size,
+        "utilized_instances": found.utilized_instances,
+        "reads_per_instance": found.reads_per_instance,
+        "fills_per_instance": found.fills_per_instance,
+        "updates_per_instance": found.updates_per_instance,
+        # A partial sum that is read is read to be added to.
+        "temporal_reductions_per_instance": found.reads_per_instance if tensor == "Outputs" else 0,
+        "energy_per_scalar_access_pJ": each / accesses if accesses else 0.0,
+        "energy_per_instance_pJ": each,
+        "energy_total_pJ": found.energy_pJ,
     }
 
 
@@ -130,8 +139,12 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate the cases; infeasible mappings are results, unreadable or inconsistent cases raise ``ArchGymError``."""
     results, tables = [], []
     for path in args.cases:
-        architecture, layer, mapping = read_case(path)
-        cost = evaluate(architecture, layer, mapping)
+        try:
+            architecture, layer, mapping = read_case(path)
+            cost = evaluate(architecture, layer, mapping)
+        except ArchGymError as error:
+            error.args = (str(error) if str(path) in str(error) else f"{path}: {error}",)
+            raise
         results.append({"case": str(path), **report(architecture, layer, cost)})
         tables.append(table(architecture, layer, mapping, cost))
     text = json.dumps(results[0] if len(results) == 1 else results, indent=1) if args.json else "\n\n".join(tables)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from archgym.errors import UnknownNameError
-from archgym.simulators.dnn.layer import Layer, positive_integer
+from archgym.errors import UnknownNameError, WorkloadError
+from archgym.simulators.dnn.layer import LARGEST_COUNT, Layer, positive_integer
 
 DATAFLOWS = ("os", "ws", "is")
 Ints = NDArray[np.int64]
@@ -77,9 +77,22 @@ def _spread(m: Ints, n: Ints, k: Ints, dataflow: str) -> tuple[Ints, Ints, Ints]
 
 def _whole(**sizes: int | Ints) -> list[Ints]:
     for name, values in sizes.items():
+        if isinstance(values, np.ndarray) and values.dtype == np.int64 and (values > 0).all():
+            continue
         for value in np.atleast_1d(values).ravel():
-            positive_integer(name, value)
+            if positive_integer(name, value) > LARGEST_COUNT:
+                raise WorkloadError(f"{name} = {value}: at most 2^63 - 1 can be counted")
     return [np.asarray(values, np.int64) for values in sizes.values()]
+
+
+def _countable(*products: tuple[Ints | Floats | int, ...]) -> None:
+    """Raise ``WorkloadError`` where a product of counts does not fit 63 bits."""
+    for factors in products:
+        product: Floats = np.ones(())
+        for factor in factors:
+            product = product * np.asarray(factor, np.float64)
+        if np.any(product >= 2.0**63):
+            raise WorkloadError("a count of this matrix product on this array passes 2^63 - 1")
 
 
 def systolic_cost(
@@ -88,11 +101,15 @@ def systolic_cost(
     """Cost of ``[M, K] x [K, N]`` on arrays of ``rows`` x ``columns``; output (os), weight (ws) or input (is) stationary.
 
     A fold fills the array, streams, and drains; a partly used fold costs a whole one.
-    Raises ``WorkloadError`` for a size below 1, ``UnknownNameError`` for another dataflow.
+    Raises ``WorkloadError`` for a size below 1 or a count beyond 63 bits, ``UnknownNameError`` for another dataflow.
     """
     m, n, k, rows, columns = _whole(M=m, N=n, K=k, rows=rows, columns=columns)
     down, across, time = _spread(m, n, k, dataflow)
     row_folds, column_folds = -(-down // rows), -(-across // columns)
+    _countable(
+        (row_folds, column_folds, np.asarray(time, np.float64) + 2.0 * rows + columns), (m, n, k),
+        (row_folds, column_folds, rows, columns), (down, time, column_folds), (across, time, row_folds),
+    )  # fmt: skip
     folds = row_folds * column_folds
     each = time + rows + columns - 2 + (0 if dataflow == "os" else rows)
     cycles = folds * each
@@ -127,6 +144,7 @@ def systolic_traffic(
     )
     down, across, time = _spread(m, n, k, dataflow)
     row_folds, column_folds = -(-down // rows), -(-across // columns)
+    _countable((down, time, column_folds), (across, time, row_folds, 4), (down, across))
     row_side = {"os": ifmap_words, "ws": ifmap_words, "is": filter_words}[dataflow] // 2
     column_side = {"os": filter_words, "ws": ofmap_words, "is": ofmap_words}[dataflow] // 2
     along_rows = down * time * np.where(np.minimum(rows, down) * time <= row_side, 1, column_folds)

@@ -5,6 +5,7 @@ A map is a DRAMSys ``CONGEN`` file (bit positions, least significant first; ``XO
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from collections.abc import Mapping, Sequence
@@ -29,8 +30,10 @@ NAMED_MAPS: Mapping[str, str] = {
 }
 """Maps that exist for every device: fields from the most significant bit down, and what that does."""
 
-PROGRAM_ADDRESS_BITS = 32
-"""Addresses of 32-bit programs are folded onto a smaller memory (their upper bits ignored), as DRAMSys does."""
+PROGRAM_SPACE_BYTES = 1 << 31
+"""User space of a 32-bit program, which has its stack at the top."""
+PROGRAM_SHARE_BEYOND = 0.1
+"""Most of a program's requests lie low, in code and heap: at most this share of them may lie beyond the memory."""
 
 BANK_BITS = 16
 WRITE_BIT = 1 << 16
@@ -40,11 +43,19 @@ ROW_SHIFT = 17
 
 @dataclass(frozen=True)
 class AddressMap:
-    """Bit positions of each field, least significant first, and (target, source) pairs: target ^= source."""
+    """Which address bits select what.
+
+    Attributes:
+        name: for messages.
+        bits: bit positions of each of `FIELDS`, least significant first.
+        xor: (target, source) pairs: target ^= source, before the fields are read.
+        wraps: whether every address beyond the memory is folded onto it, as DRAMSys does, instead of refused.
+    """
 
     name: str
     bits: Mapping[str, tuple[int, ...]]
     xor: tuple[tuple[int, int], ...] = ()
+    wraps: bool = False
 
     @property
     def capacity_bytes(self) -> int:
@@ -73,19 +84,40 @@ class AddressMap:
                     f"address map {self.name!r} gives {field} {reached} values, device {device.id!r} has {count}"
                 )
 
+    def beyond(self, addresses: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which addresses, shape (N,), have a bit above those the map names; that bit would be ignored."""
+        outside: NDArray[np.bool_] = addresses >= self.capacity_bytes
+        return outside
+
+    def check_addresses(self, addresses: NDArray[np.int64], device: Device) -> None:
+        """Refuse addresses beyond the memory, unless the map wraps or they are the stack of a 32-bit program.
+
+        DRAMSys ignores the upper bits of any address. That is right for a program's trace on a memory smaller than its
+        address space, where a few accesses go to the stack at the top, and hides a mistake everywhere else.
+
+        Raises:
+            WorkloadError: naming the request and where the memory ends.
+        """
+        outside = self.beyond(addresses)
+        count = int(outside.sum())
+        if count == 0 or self.wraps:
+            return
+        if count > PROGRAM_SHARE_BEYOND * len(addresses) or addresses.max() >= PROGRAM_SPACE_BYTES:
+            wrong = outside if count > PROGRAM_SHARE_BEYOND * len(addresses) else addresses >= PROGRAM_SPACE_BYTES
+            first = int(np.argmax(wrong))
+            raise WorkloadError(
+                f"request {first} has address {int(addresses[first]):#x}, beyond the device: {device.id!r} with address "
+                f"map {self.name!r} ends at {self.capacity_bytes - 1:#x} ({count} of {len(addresses)} requests lie beyond); "
+                "--wrap-addresses (wrap_addresses=True) ignores the upper bits"
+            )
+
     def locate(self, addresses: NDArray[np.int64], is_write: NDArray[np.bool_], device: Device) -> NDArray[np.int64]:
         """Pack bank, direction and row of each request, shape (N,); see `ROW_SHIFT`.
 
         Raises:
-            WorkloadError: for an address beyond the memory that is not a 32-bit program's.
+            WorkloadError: for an address beyond the memory, see `check_addresses`.
         """
-        highest = int(addresses.max())
-        if highest >= max(self.capacity_bytes, 1 << PROGRAM_ADDRESS_BITS):
-            first = int(np.argmax(addresses == highest))
-            raise WorkloadError(
-                f"request {first} has address {highest:#x}, beyond the device: {device.id!r} with address map "
-                f"{self.name!r} ends at {self.capacity_bytes - 1:#x}"
-            )
+        self.check_addresses(addresses, device)
         groups_per_channel = device.ranks * device.groups
         fields = np.array(_segments(self.bits, device.banks // device.groups, device.groups, groups_per_channel))
         packed = np.empty(len(addresses), dtype=np.int64)
@@ -132,8 +164,13 @@ def _locate(addresses, is_write, segments, pairs, packed):  # type: ignore[no-un
         packed[request] = place
 
 
-def load_address_map(name_or_path: str, device: Device) -> AddressMap:
+def load_address_map(name_or_path: str, device: Device, wrap: bool = False) -> AddressMap:
     """A named map built for ``device``, or a DRAMSys address-map file.
+
+    Args:
+        name_or_path: one of `NAMED_MAPS`, a map that comes with the device, or the path of a file.
+        device: the memory, whose sizes the map must have.
+        wrap: whether the map folds every address beyond the memory onto it.
 
     Raises:
         UnknownNameError: if it is neither a name nor an existing file.
@@ -147,7 +184,7 @@ def load_address_map(name_or_path: str, device: Device) -> AddressMap:
     else:
         mapping = _from_file(name_or_path, device)
     mapping.check_fits(device)
-    return mapping
+    return dataclasses.replace(mapping, wraps=wrap)
 
 
 def _sizes_of(congen: Mapping[str, Any], device: Device) -> bool:
@@ -167,12 +204,17 @@ def _from_file(name: str, device: Device) -> AddressMap:
 @functools.lru_cache(maxsize=64)
 def _read_file(path: Path) -> AddressMap:
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"address map {path}: cannot be read: {error}") from error
     except ValueError as error:
         raise ConfigError(f"address map {path}: is not JSON ({error})") from error
     if not isinstance(document, dict):
         raise ConfigError(f"address map {path}: expected an object with 'CONGEN'")
-    return _read_congen(str(path), document.get("CONGEN", document.get("addressmapping", document)))
+    congen = document.get("CONGEN", document.get("addressmapping", document))
+    if not isinstance(congen, dict):
+        raise ConfigError(f"address map {path}: 'CONGEN' is {congen!r}; expected an object with BANK_BIT, ROW_BIT, …")
+    return _read_congen(str(path), congen)
 
 
 def _read_congen(name: str, congen: Mapping[str, Any]) -> AddressMap:
@@ -186,9 +228,15 @@ def _read_congen(name: str, congen: Mapping[str, Any]) -> AddressMap:
     used = [bit for positions in bits.values() for bit in positions]
     if not used or len(set(used)) != len(used):
         raise ConfigError(f"address map {name}: every address bit may belong to one field only, and some must be given")
-    pairs = tuple((int(pair["FIRST"]), int(pair["SECOND"])) for pair in congen.get("XOR", ()))
-    if any(not 0 <= bit < 63 for pair in pairs for bit in pair):
-        raise ConfigError(f"address map {name}: XOR = {pairs}; allowed: bit numbers 0 to 62")
+    try:
+        pairs = tuple((int(pair["FIRST"]), int(pair["SECOND"])) for pair in congen.get("XOR", ()))
+        good = all(0 <= bit < 63 for pair in pairs for bit in pair)
+    except (TypeError, KeyError, ValueError):
+        good = False
+    if not good:
+        raise ConfigError(
+            f"address map {name}: XOR = {congen['XOR']}; allowed: pairs {{FIRST, SECOND}} of bit numbers 0 to 62"
+        )
     return AddressMap(name, bits, pairs)
 
 

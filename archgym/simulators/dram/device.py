@@ -123,7 +123,11 @@ def _load(name_or_path: str, ranks: int | None, channels: int | None) -> Device:
         path = Path(name_or_path)
         if not path.is_file():
             raise UnknownNameError("device", name_or_path, (*device_names(), "or the path of a memspec JSON file"))
-        text, label, id = path.read_text(), f"memory specification {path}", path.stem
+        label, id = f"memory specification {path}", path.stem
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{label}: cannot be read: {error}") from error
     try:
         document = json.loads(text)
     except ValueError as error:
@@ -136,8 +140,8 @@ def _load(name_or_path: str, ranks: int | None, channels: int | None) -> Device:
 def _build(id: str, document: Mapping[str, Any], where: str, ranks: int | None, channels: int | None) -> Device:
     spec = document["memspec"]
     shape = _section(spec, "memarchitecturespec", where)
-    if "nbrOfPseudoChannels" in shape:
-        raise ConfigError(f"{where}: stacks and pseudo-channels of DRAMSys 5 are not read; give them as nbrOfRanks")
+    # Version 5's HBM: pseudo-channels instead of ranks, the banks of all stacks in each, columns counted in bursts.
+    stacked = "nbrOfPseudoChannels" in shape
     raw = _section(spec, "memtimingspec", where)
     clock_MHz, tCK_ps = _clock(raw, where)
     burst, rate = _count(shape, "burstLength", where), _count(shape, "dataRate", where)
@@ -157,12 +161,12 @@ def _build(id: str, document: Mapping[str, Any], where: str, ranks: int | None, 
     return Device(
         id=id,
         standard=standard,
-        ranks=ranks or _count(shape, "nbrOfRanks", where, 1),
+        ranks=ranks or _count(shape, "nbrOfPseudoChannels" if stacked else "nbrOfRanks", where, 1),
         channels=channels or _count(shape, "nbrOfChannels", where, 1),
         groups=groups,
         banks=banks,
         rows=_count(shape, "nbrOfRows", where),
-        columns=_count(shape, "nbrOfColumns", where),
+        columns=_count(shape, "nbrOfColumns", where) * (burst if stacked else 1),
         bytes_per_column=max(1, _count(shape, "width", where) * devices // 8),
         devices=devices,
         burst_length=burst,

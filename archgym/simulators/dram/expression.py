@@ -32,13 +32,17 @@ def evaluate(formula: str, names: Mapping[str, int], where: str) -> int:
     """The value of ``formula`` (clock cycles) with ``names`` inserted.
 
     Raises:
-        ConfigError: naming ``where``, if the formula cannot be read or uses an unknown name.
+        ConfigError: naming ``where``, if the formula cannot be read, uses an unknown name or divides by zero.
     """
     try:
         tree = ast.parse(formula, mode="eval").body
     except SyntaxError as error:
         raise ConfigError(f"{where}: formula {formula!r} cannot be read ({error.msg})") from error
-    return _value(tree, names, f"{where}: formula {formula!r}")
+    where = f"{where}: formula {formula!r}"
+    try:
+        return _value(tree, names, where)
+    except ZeroDivisionError as error:
+        raise ConfigError(f"{where} divides by zero with the timings given") from error
 
 
 def _value(node: ast.expr, names: Mapping[str, int], where: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -11,27 +12,49 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archgym.errors import ConfigError
+from archgym.errors import ConfigError, UnknownNameError
 from archgym.metrics import Metrics
-from archgym.simulators.dram.settings import NAMES, SETTINGS, codes, setting
+from archgym.simulators.dram.address_map import NAMED_MAPS
+from archgym.simulators.dram.device import device_names
+from archgym.simulators.dram.settings import NAMES, SETTINGS, codes
+from archgym.simulators.dram.traces import FORMATS
+
+if TYPE_CHECKING:
+    from archgym.simulators.dram.system import Work
+    from archgym.simulators.dram.traces import Trace
 
 EPILOG = """\
-designs.csv has one column a parameter, named and valued as in DRAMSys; parameters that are missing take their
-defaults. results.csv repeats the columns and adds one a metric, the unit in its name, then feasible and reason.
+example:
+  archgym simulate dram --device ddr3-1600 --address-map rbc --trace cloud-1 --designs designs.csv --out results.csv
 
-parameters:
+designs.csv has one column a parameter, named and valued as `archgym show` prints them and as DRAMSys does; parameters
+that are missing take their defaults. results.csv repeats them and adds one column a metric, the unit in its name, then
+feasible and reason: a design that hardware cannot do is a row with a reason, not an error.
+
+designs.csv:
+  PagePolicy,Scheduler,RequestBufferSize
+  Open,FrFcfs,8
+  ClosedAdaptive,Fifo,16
+
 """
+MEMORY = ("Device", "AddressMap", "Ranks", "Channels")
+"""Columns of a designs file that change the memory itself, as in the space of ``DRAMFullEnv-v0``."""
 
 
 def _describe() -> str:
-    lines = []
+    lines = ["parameters:"]
     for entry in SETTINGS:
         allowed = ", ".join(entry.choices) if entry.choices else f"{entry.low} to {entry.high}"
-        lines.append(f"  {entry.name} (default {entry.default}): {allowed}")
+        lines.append(f"  {entry.name} (default {entry.default}): {allowed}\n      {entry.help}")
+    lines.append(
+        "  Device, AddressMap, Ranks, Channels (default: the options' or the device's)\n      the memory, a design"
+    )
+    lines += ["", "trace formats, plain or gzip, found by the file's ending or its first line:"]
+    lines += [f"  {name}: {text}" for name, text in FORMATS.items()]
     return "\n".join(lines)
 
 
@@ -39,15 +62,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.epilog = EPILOG + _describe()
     parser.add_argument(
-        "--device", default="ddr3-1600", help="a shipped device, or a DRAMSys memspec JSON file (default: ddr3-1600)"
+        "--device",
+        default="ddr3-1600",
+        help=f"a shipped device ({', '.join(device_names())}), or a DRAMSys memspec JSON file (default: ddr3-1600)",
     )
     parser.add_argument(
         "--address-map",
         default="rbc",
-        help="a named map (rbc, brc, rcb, rbc-xor), or an address-map JSON file (default: rbc)",
+        help=f"a named map ({', '.join(NAMED_MAPS)}; from the most significant bits: row, bank, column), or a DRAMSys "
+        "address-map JSON file (default: rbc)",
     )
     parser.add_argument(
-        "--trace", required=True, help="a trace file, a shipped workload, or synthetic:KIND?OPTION=VALUE&…"
+        "--trace",
+        required=True,
+        help="a trace file, a shipped workload (`archgym show DRAMEnv-v0` lists them), or synthetic:KIND?KNOB=VALUE&…",
     )
     parser.add_argument("--designs", metavar="CSV", help="the designs; without it, one design: the default controller")
     parser.add_argument(
@@ -58,38 +86,88 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--ranks", type=int, help="ranks to build the memory with (default: the device's own)")
     parser.add_argument("--channels", type=int, help="channels to build the memory with (default: the device's own)")
+    parser.add_argument(
+        "--wrap-addresses",
+        action="store_true",
+        help="ignore the upper bits of addresses beyond the memory, as DRAMSys does (default: refuse them, but for a "
+        "program's few accesses to its stack)",
+    )
     parser.add_argument("--out", metavar="CSV", help="where the results go (default: the terminal)")
     parser.add_argument("--json", action="store_true", help="write the results as JSON instead of CSV")
 
 
 def run(options: argparse.Namespace) -> int:
     """Simulate the designs and write what they do; infeasible designs are rows with a reason."""
-    from archgym.simulators.dram.address_map import load_address_map
-    from archgym.simulators.dram.device import load_device
-    from archgym.simulators.dram.simulator import simulate_settings
+    from archgym.simulators.dram.simulator import simulate_jobs
     from archgym.simulators.dram.workloads import WORKLOADS
 
-    for name in ("ranks", "channels"):
-        value = getattr(options, name)
-        if value is not None and (value < 1 or value & (value - 1)):
-            raise ConfigError(f"--{name}: {value} is not allowed; allowed: powers of two from 1")
     if options.clock is not None and not 1 <= options.clock <= 100_000:
         raise ConfigError(f"--clock-MHz: {options.clock} is not allowed; allowed: 1 to 100000")
-    device = load_device(options.device, options.ranks, options.channels)
-    address_map = load_address_map(options.address_map, device)
+    if options.out and not Path(options.out).absolute().parent.is_dir():
+        raise ConfigError(f"--out: {options.out} is not allowed; its folder does not exist")
     fixed = _fixed(options.set)
-    given = [{}] if options.designs is None else read_designs(Path(options.designs))
-    settings = np.array(
-        [_codes({**fixed, **row}, f"{options.designs}, design {n}") for n, row in enumerate(given, start=1)]
-    )
+    given: list[dict[str, str]] = [{}] if options.designs is None else read_designs(Path(options.designs))
+    designs = [{**fixed, **row} for row in given]
+    settings = np.array([_codes(row, f"{options.designs}, design {n}") for n, row in enumerate(designs, start=1)])
     trace = WORKLOADS.load(options.trace).data
-    metrics = simulate_settings(device, address_map, trace, settings, options.clock)
-    text = _as_json(settings, metrics) if options.json else _as_csv(settings, metrics)
+    if options.clock is not None:
+        trace = dataclasses.replace(trace, clock_MHz=options.clock)
+    memories = [_memory(row, options) for row in designs]
+    works = {memory: _work(trace, memory, options.wrap_addresses) for memory in dict.fromkeys(memories)}
+    metrics = simulate_jobs([(works[memory], row) for memory, row in zip(memories, settings.tolist(), strict=True)])
+    rows = _rows(designs, settings, metrics)
+    text = _as_json(rows) if options.json else _as_csv(rows)
     if options.out:
         _write_atomically(Path(options.out), text)
     else:
         sys.stdout.write(text)
     return 0
+
+
+Memory = tuple[str, str, int | None, int | None]
+
+
+def _memory(row: Mapping[str, str], options: argparse.Namespace) -> Memory:
+    """The memory of one design: its own, or the command's."""
+    counts = []
+    for name, option in (("Ranks", options.ranks), ("Channels", options.channels)):
+        text = row.get(name, "" if option is None else str(option))
+        if text and not (text.isdecimal() and int(text).bit_count() == 1):
+            label = f"parameter {name!r}" if name in row else f"--{name.lower()}"
+            raise ConfigError(f"{label}: {text} is not allowed; allowed: powers of two from 1")
+        counts.append(int(text) if text else None)
+    return row.get("Device", options.device), row.get("AddressMap", options.address_map), counts[0], counts[1]
+
+
+def _work(trace: Trace, memory: Memory, wrap: bool) -> Work:
+    """The trace located in a memory; says on standard error if addresses were folded."""
+    from archgym.simulators.dram.address_map import load_address_map
+    from archgym.simulators.dram.device import load_device
+    from archgym.simulators.dram.system import prepare
+
+    name, map_name, ranks, channels = memory
+    device = load_device(name, ranks, channels)
+    address_map = load_address_map(map_name, device, wrap)
+    work = prepare(trace, device, address_map)
+    folded = int(address_map.beyond(trace.address).sum())
+    if folded:
+        print(
+            f"archgym simulate: note: {folded} of {len(trace)} requests lie beyond the memory's "
+            f"{device.capacity_bytes:,} bytes; the upper bits of their addresses are ignored",
+            file=sys.stderr,
+        )
+    return work
+
+
+def _known(name: str) -> str:
+    """``name`` if it is a parameter.
+
+    Raises:
+        UnknownNameError: otherwise, with the nearest.
+    """
+    if name not in NAMES and name not in MEMORY:
+        raise UnknownNameError("parameter", name, (*NAMES, *MEMORY))
+    return name
 
 
 def _fixed(pairs: Sequence[str]) -> dict[str, str]:
@@ -98,13 +176,13 @@ def _fixed(pairs: Sequence[str]) -> dict[str, str]:
         name, separator, value = pair.partition("=")
         if not separator:
             raise ConfigError(f"--set: {pair!r} is not of the form NAME=VALUE")
-        fixed[setting(name.strip()).name] = value
+        fixed[_known(name.strip())] = value.strip()
     return fixed
 
 
 def _codes(row: Mapping[str, object], where: str) -> tuple[int, ...]:
     try:
-        return codes(row)
+        return codes({name: value for name, value in row.items() if name not in MEMORY})
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
 
@@ -123,7 +201,7 @@ def read_designs(path: Path) -> list[dict[str, str]]:
     lines = [line for line in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in line)]
     if len(lines) < 2:
         raise ConfigError(f"designs file {str(path)!r} has no designs; expected a header and one line a design")
-    columns = [setting(name.strip()).name for name in lines[0]]
+    columns = [_known(name.strip()) for name in lines[0]]
     if len(set(columns)) != len(columns):
         raise ConfigError(f"designs file {str(path)!r} repeats a column in {', '.join(columns)}")
     rows = []
@@ -136,31 +214,31 @@ def read_designs(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _rows(settings: np.ndarray[Any, Any], metrics: Metrics) -> list[dict[str, Any]]:
+def _rows(
+    designs: Sequence[Mapping[str, str]], settings: np.ndarray[Any, Any], metrics: Metrics
+) -> list[dict[str, Any]]:
+    """The results' rows: memory columns if given, all settings, all metrics (None if there is no value)."""
+    memory = [name for name in MEMORY if any(name in design for design in designs)]
     rows: list[dict[str, Any]] = []
-    for number, codes_of_row in enumerate(settings.tolist()):
-        row: dict[str, Any] = {
-            entry.name: entry.value(code) for entry, code in zip(SETTINGS, codes_of_row, strict=True)
-        }
-        row |= metrics.row(number)
+    for number, (design, codes_of_row) in enumerate(zip(designs, settings.tolist(), strict=True)):
+        row: dict[str, Any] = {name: design.get(name) for name in memory}
+        row |= {entry.name: entry.value(code) for entry, code in zip(SETTINGS, codes_of_row, strict=True)}
+        row |= {name: value if np.isfinite(value) else None for name, value in metrics.row(number).items()}
         rows.append(row | {"feasible": bool(metrics.feasible[number]), "reason": metrics.reasons[number]})
     return rows
 
 
-def _as_csv(settings: np.ndarray[Any, Any], metrics: Metrics) -> str:
+def _as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     out = io.StringIO()
-    writer = csv.DictWriter(out, [*NAMES, *metrics.columns, "feasible", "reason"], lineterminator="\n")
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    for row in _rows(settings, metrics):
-        empty = {name: "" for name, value in row.items() if isinstance(value, float) and not np.isfinite(value)}
-        writer.writerow(row | empty | {"feasible": str(row["feasible"]).lower()})
+    for row in rows:
+        writer.writerow({**row, "feasible": str(row["feasible"]).lower()})
     return out.getvalue()
 
 
-def _as_json(settings: np.ndarray[Any, Any], metrics: Metrics) -> str:
-    rows = _rows(settings, metrics)
-    clean = [{n: None if isinstance(v, float) and not np.isfinite(v) else v for n, v in row.items()} for row in rows]
-    return json.dumps(clean, indent=1) + "\n"
+def _as_json(rows: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps(list(rows), indent=1) + "\n"
 
 
 def _write_atomically(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from archgym.simulators.batch import for_row_blocks
 from archgym.simulators.dram import commands as c
 from archgym.simulators.dram import layout as l
 from archgym.simulators.dram.address_map import AddressMap, load_address_map
+from archgym.simulators.dram.alike import representatives
 from archgym.simulators.dram.device import Device, load_device
 from archgym.simulators.dram.energy import PARTS, energy_parts_J
 from archgym.simulators.dram.settings import SETTINGS
@@ -24,7 +26,7 @@ from archgym.simulators.dram.space import FULL_SPACE, SPACE
 from archgym.simulators.dram.system import MemorySystem, Work, prepare, why_infeasible
 from archgym.simulators.dram.traces import Trace
 from archgym.space import Designs, Level, Space
-from archgym.workload import Workload
+from archgym.workload import Workload, content_fingerprint
 
 _PART_HELP = {
     "activate": "opening rows",
@@ -52,8 +54,8 @@ METRICS = (
     *(Metric(f"{name}_commands", "1", "none", f"number of {name} commands") for name in c.NAMES),
 )
 
-#: device, address map, ranks and channels (None: the device's own)
-Memory = tuple[str, str, int | None, int | None]
+#: device, address map, ranks and channels (None: the device's own), whether addresses wrap
+Memory = tuple[str, str, int | None, int | None, bool]
 
 _STUCK = {
     l.DEADLOCK: "the controller deadlocks: no command can ever be issued again",
@@ -80,11 +82,11 @@ def simulate_settings(
     if clock_MHz is not None:
         trace = dataclasses.replace(trace, clock_MHz=clock_MHz)
     work = prepare(trace, device, address_map)
-    return _collect([(work, row) for row in settings.tolist()])
+    return simulate_jobs([(work, row) for row in settings.tolist()])
 
 
-def _collect(jobs: Sequence[tuple[Work, Sequence[int]]]) -> Metrics:
-    """Metrics of independent (work, settings) pairs, in order."""
+def simulate_jobs(jobs: Sequence[tuple[Work, Sequence[int]]]) -> Metrics:
+    """Metrics of independent pairs of a prepared trace and a controller (codes as in `simulate_settings`), in order."""
     table = np.full((len(jobs), len(METRICS)), np.nan)
     reasons = [""] * len(jobs)
 
@@ -156,6 +158,7 @@ class DRAMSimulator:
     device: str = "ddr3-1600"
     address_map: str = "rbc"
     version: int = 1
+    wrap_addresses: bool = False
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -175,11 +178,17 @@ class DRAMSimulator:
                 prepared[memory] = _prepared(workload.data, memory)
             codes = [entry.code(values.get(entry.name, entry.default)) for entry in SETTINGS]
             jobs.append((prepared[memory], codes))
-        return _collect(jobs)
+        return simulate_jobs(jobs)
+
+    def representatives(self, designs: Designs, workload: Workload) -> Designs:
+        """For each design, shape (B, D), one whose metrics are the same to the last bit, see `alike`."""
+        channels = load_device(self.device).channels
+        return representatives(self.space, designs, channels, not workload.data.is_write.any())
 
     def _memory(self, values: Mapping[str, Level]) -> Memory:
         ranks, channels = (int(values[name]) if name in values else None for name in ("Ranks", "Channels"))
-        return str(values.get("Device", self.device)), str(values.get("AddressMap", self.address_map)), ranks, channels
+        device, address_map = values.get("Device", self.device), values.get("AddressMap", self.address_map)
+        return str(device), str(address_map), ranks, channels, self.wrap_addresses
 
 
 _latest: dict[tuple[str, Memory], Work] = {}
@@ -191,25 +200,47 @@ def _prepared(trace: Trace, memory: Memory) -> Work:
     key = (trace.fingerprint, memory)
     found = _latest.get(key)
     if found is None:
-        device = load_device(memory[0], *memory[2:])
-        found = prepare(trace, device, load_address_map(memory[1], device))
+        device_name, map_name, ranks, channels, wrap = memory
+        device = load_device(device_name, ranks, channels)
+        found = prepare(trace, device, load_address_map(map_name, device, wrap))
         while len(_latest) >= _MOST_PREPARED:
             _latest.pop(next(iter(_latest)), None)
         _latest[key] = found
     return found
 
 
-def make_archgym(device: str = "ddr3-1600", address_map: str = "rbc") -> DRAMSimulator:
+def make_archgym(device: str = "ddr3-1600", address_map: str = "rbc", wrap_addresses: bool = False) -> DRAMSimulator:
     """The simulator of ``DRAMEnv-v0``: ArchGym's ten parameters on a fixed memory.
 
     Args:
         device: a shipped device or the path of a memory specification.
         address_map: a named map or the path of an address-map file.
+        wrap_addresses: ignore the upper bits of addresses beyond the memory instead of refusing the trace.
     """
     load_address_map(address_map, load_device(device))
-    return DRAMSimulator("dram-controller", SPACE, device, address_map)
+    name = "dram-controller"
+    if (device, address_map) != ("ddr3-1600", "rbc"):
+        name += f" {_labelled(device)} {_labelled(address_map)}"
+    return DRAMSimulator(_wrapping(name, wrap_addresses), SPACE, device, address_map, wrap_addresses=wrap_addresses)
 
 
-def make_full() -> DRAMSimulator:
-    """The simulator of ``DRAMFullEnv-v0``: memory, address map and controller."""
-    return DRAMSimulator("dram-memory-system", FULL_SPACE, version=2)
+def _wrapping(name: str, wrap_addresses: bool) -> str:
+    return f"{name} wrapping" if wrap_addresses else name
+
+
+def _labelled(name_or_path: str) -> str:
+    """What tells a device or an address map apart: its name, for a file also its content."""
+    path = Path(name_or_path)
+    if not path.is_file():
+        return name_or_path
+    return f"{path.stem}-{content_fingerprint(path.read_bytes())[:12]}"
+
+
+def make_full(wrap_addresses: bool = False) -> DRAMSimulator:
+    """The simulator of ``DRAMFullEnv-v0``: memory, address map and controller.
+
+    Args:
+        wrap_addresses: as for `make_archgym`.
+    """
+    name = _wrapping("dram-memory-system", wrap_addresses)
+    return DRAMSimulator(name, FULL_SPACE, version=2, wrap_addresses=wrap_addresses)

@@ -27,7 +27,7 @@ def limits_of(workload: Workload, individual: bool = False) -> Budgets:
         key = "individual_budget" if individual else "budget"
         raise WorkloadError(
             f"workload {workload.name!r} has no {key!r} for {missing}, and this objective needs one: "
-            "latency_s, power_W and area_m2"
+            "latency_s, power_W and area_m2; objective 'latency-power-area' needs none"
         )
     return Budgets(tuple(limits), tuple(limits.values()))
 

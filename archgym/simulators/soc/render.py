@@ -16,15 +16,19 @@ from numpy.typing import NDArray
 from archgym.errors import DesignError, MissingExtraError
 from archgym.simulators.soc.library import ACCELERATOR, BUS, CORE, DRAM
 from archgym.simulators.soc.result import Result
+from archgym.simulators.soc.text import against_limits, bottleneck, figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BY_COMPUTE, BY_MEMORY, BY_BUS = "#2b6cb0", "#dd6b20", "#805ad5"
+BY_COMPUTE, BY_MEMORY, BY_BUS = "#4a82bf", "#e2853f", "#9272dc"
 RED, GREEN, GREY, PALE, INK = "#c53030", "#2f855a", "#718096", "#edf2f7", "#1a202c"
 FILL = {0: "#bee3f8", 1: "#c6f6d5", 2: "#feebc8", 3: "#fbd38d"}
 FEWEST_COLUMNS, MOST_COLUMNS = 7, 24
+LEAST_WIDTH = 8.0
+LEAST_BAR = 0.001  # of the time; shorter tasks are drawn this wide
+SHORT = 0.003  # phases of less than this share of the time do not set the scale of the power
 
 
 def figure(result: Result, limits: Mapping[str, float] | None = None) -> Figure:
@@ -64,8 +68,8 @@ def figure(result: Result, limits: Mapping[str, float] | None = None) -> Figure:
         _draw_power(drawn.add_subplot(grid[2, 0], sharex=schedule), result, limits)
         _draw_budgets(drawn.add_subplot(grid[1:, 1]), result, limits)
         drawn.suptitle(
-            f"{result.design.graph.name}: {1e3 * result.latency_s:.4g} ms, {1e3 * result.power_W:.4g} mW, "
-            f"{1e3 * result.energy_J:.4g} mJ, {1e6 * result.on_chip_area_m2:.4g} mm² + "
+            f"{result.design.graph.name}: {figures(1e3 * result.latency_s)} ms, {1e3 * result.power_W:.4g} mW, "
+            f"{figures(1e3 * result.energy_J)} mJ, {1e6 * result.on_chip_area_m2:.4g} mm² + "
             f"{1e6 * result.total['dram_area_m2']:.4g} mm² DRAM",
             fontsize=11,
         )
@@ -128,8 +132,7 @@ class _Layout:
             self.span[bus] = (edge + 0.08, edge + wide - 0.08)
             edge += wide + 0.5
         self.width, self.height = edge, 2.2 + 1.15 * self.rows
-        limiting = {name: values["limiting_s"] for name, values in result.blocks.items()}
-        self.bottleneck = max(limiting, key=lambda name: limiting[name])
+        self.bottleneck = bottleneck(result)
         self.chain = _deciding_chain(result)
 
     def _buses(self) -> list[int]:
@@ -168,9 +171,9 @@ def _wrapped(name: str, width: int = 15) -> str:
     """A long name on two lines, broken before a capital or after an underscore where there is one."""
     if len(name) <= width:
         return name
-    breaks = [n for n in range(3, width + 1) if name[n - 1] == "_" or (name[n - 1].islower() and name[n].isupper())]
-    place = max(breaks, default=width)
-    return f"{name[:place]}\n{_cut(name[place:], width)}"
+    breaks = [n for n in range(3, len(name)) if name[n - 1] == "_" or (name[n - 1].islower() and name[n].isupper())]
+    place = max((n for n in breaks if n <= width), default=min(breaks, default=width))
+    return f"{_cut(name[:place], width)}\n{_cut(name[place:], width)}"
 
 
 def _deciding_chain(result: Result) -> set[str]:
@@ -204,13 +207,15 @@ def _draw_blocks(axes: Axes, layout: _Layout) -> None:
         text = f"{design.names[bus]}: {block.width_bytes} B × {block.clock_Hz / 1e6:.0f} MHz"
         axes.text(left + 0.05, 0.13, text, ha="left", va="bottom", fontsize=8, color=colour, zorder=6,
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85})  # fmt: skip
+    far = 0  # each link between buses that are not side by side has a height and ends of its own
     for a, b in design.links:
         if a in layout.span and b in layout.span:
             first, second = sorted((a, b), key=lambda bus: layout.span[bus][0])
-            x0, x1 = layout.span[first][1], layout.span[second][0]
-            near = x1 - x0 < 1
-            y = 0.0 if near else -0.42
-            axes.plot([x0, x0, x1, x1], [0, y, y, 0], color=BY_BUS, linewidth=3, zorder=2)
+            x0, x1, y = layout.span[first][1], layout.span[second][0], 0.0
+            if x1 - x0 >= 1:
+                x0, x1, y = x0 - 0.12 * far, x1 + 0.12 * far, -0.22 - 0.12 * (far % 3)
+                far += 1
+            axes.plot([x0, x0, x1, x1], [0, y, y, 0], color=BY_BUS, linewidth=2.5, zorder=2)
     for slot, (x, y) in layout.place.items():
         axes.plot([x, x], [0, y], color=GREY, linewidth=1, zorder=1)
         edge = RED if slot in red else GREY
@@ -220,13 +225,15 @@ def _draw_blocks(axes: Axes, layout: _Layout) -> None:
         )  # fmt: skip
         axes.add_patch(box)
         axes.text(x, y, layout.label(slot), ha="center", va="center", fontsize=7, color=INK, zorder=5)
-    axes.set_xlim(-0.1, layout.width)
+    spare = max(0.0, LEAST_WIDTH - layout.width) / 2
+    axes.set_xlim(-0.1 - spare, layout.width + spare)
     axes.set_ylim(-1.5, 0.5 + 1.15 * layout.rows)
     axes.set_title(f"SoC (in red the bottleneck: {_plain(layout.bottleneck, layout.short)})", fontsize=10, loc="left")
     axes.set_axis_off()
 
 
 def _draw_schedule(axes: Axes, layout: _Layout) -> None:
+    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     result, design = layout.result, layout.result.design
@@ -244,17 +251,24 @@ def _draw_schedule(axes: Axes, layout: _Layout) -> None:
         kind = kinds[times["limiting_block"]]
         colour = BY_BUS if kind == BUS else BY_COMPUTE if kind in (CORE, ACCELERATOR) else BY_MEMORY
         start, end = 1e3 * times["start_s"], 1e3 * times["end_s"]
-        axes.plot([1e3 * times["ready_s"], start], [lane, lane], color=GREY, linewidth=1)
-        deciding = task in layout.chain
-        axes.barh(lane, end - start, left=start, height=0.62, color=colour, alpha=0.85, zorder=3,
-                  edgecolor=RED if deciding else "white", linewidth=1.8 if deciding else 0.5)  # fmt: skip
+        if times["start_s"] > times["ready_s"]:
+            below = lane + 0.41  # its processing element is busy meanwhile
+            axes.plot([1e3 * times["ready_s"], start], [below, below], color=GREY, linewidth=1.2, linestyle=":")
+        deciding, visible = task in layout.chain, end - start > 4e3 * LEAST_BAR * total
+        axes.barh(lane, max(end - start, 1e3 * LEAST_BAR * total), left=start, height=0.62, color=colour, zorder=3,
+                  edgecolor=RED if deciding else "white" if visible else colour,
+                  linewidth=1.8 if deciding else 0.5)  # fmt: skip
         bars.setdefault(lane, []).append((start, end, layout.short[task]))
+    names = {
+        lane: layout.short.get(n := design.names[slot].removesuffix(".accelerator"), n) for slot, lane in lanes.items()
+    }
     for lane, listed in bars.items():
-        _label_lane(axes, lane, listed, 1e3 * total)
-    axes.set_yticks(
-        list(lanes.values()),
-        [layout.short.get(n := design.names[slot].removesuffix(".accelerator"), n) for slot in lanes],
-    )
+        if [name for _, _, name in listed] != [names[lane]]:  # a lane of one task has its name already
+            _label_lane(axes, lane, listed, 1e3 * total, tall=len(lanes) < 3)
+    axes.set_yticks(list(names), list(names.values()))
+    for slot, lane in lanes.items():
+        if design.names[slot] == layout.bottleneck:
+            axes.get_yticklabels()[lane].set(color=RED, weight="bold")
     axes.set_ylim(len(lanes) - 0.4, -0.6)
     axes.set_xlim(0, 1e3 * total * 1.01 or 1)
     axes.tick_params(axis="y", length=0, labelsize=8)
@@ -264,15 +278,19 @@ def _draw_schedule(axes: Axes, layout: _Layout) -> None:
         Patch(color=BY_MEMORY, label="by a memory"),
         Patch(color=BY_BUS, label="by a bus"),
         Patch(facecolor="white", edgecolor=RED, linewidth=1.8, label="decides the latency"),
+        Line2D([], [], color=GREY, linewidth=1.2, linestyle=":", label="a ready task waits"),
     ]
     axes.legend(
-        handles=handles, ncols=4, fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0), borderpad=0
+        handles=handles, ncols=5, fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0), borderpad=0
     )
     axes.set_title("schedule", fontsize=10, loc="left", pad=18)
 
 
-def _label_lane(axes: Axes, lane: int, bars: list[tuple[float, float, str]], total: float) -> None:
-    """Names of one lane's bars, in order of time: inside, else beside where there is room, else cut to fit."""
+def _label_lane(axes: Axes, lane: int, bars: list[tuple[float, float, str]], total: float, tall: bool) -> None:
+    """Names of one lane's bars, in order of time: inside, else beside where there is room, else cut to fit.
+
+    In a tall lane a name may take two lines.
+    """
     letter = 0.0105 * total
     for number, (start, end, name) in enumerate(bars):
         need = letter * (len(name) + 1)
@@ -289,7 +307,8 @@ def _label_lane(axes: Axes, lane: int, bars: list[tuple[float, float, str]], tot
         ):
             axes.text(start, lane, f"{name} ", ha="right", color=INK, **where)
         elif fits >= 3:
-            axes.text((start + end) / 2, lane, _cut(name, fits), ha="center", color="white", **where)
+            text = _wrapped(name, fits) if tall else _cut(name, fits)
+            axes.text((start + end) / 2, lane, text, ha="center", color="white", **where)
 
 
 def _draw_power(axes: Axes, result: Result, limits: Mapping[str, float]) -> None:
@@ -301,7 +320,9 @@ def _draw_power(axes: Axes, result: Result, limits: Mapping[str, float]) -> None
     axes.axhline(1e3 * result.power_W, color=INK, linewidth=1)
     limit = limits.get("power_W")
     highest = max([energy / step for step, energy in lasting] + [limit or 0.0])
-    close = limit is not None and abs(limit - result.power_W) < 0.12 * highest
+    shown = [1e3 * energy / step for step, energy in lasting if step >= SHORT * 1e-3 * times[-1]]
+    top = 1.15 * max([1e3 * result.power_W, 1e3 * (limit or 0.0), *shown])
+    close = limit is not None and abs(limit - result.power_W) < 0.12 * top / 1e3
     beside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "fontsize": 7}
     place = "center" if not close or limit is None else "bottom" if result.power_W > limit else "top"
     axes.text(1.0, 1e3 * result.power_W, " 10 ms maximum", va=place, **beside)
@@ -310,15 +331,15 @@ def _draw_power(axes: Axes, result: Result, limits: Mapping[str, float]) -> None
         axes.text(
             1.0, 1e3 * limit, " budget", color=RED, va={"bottom": "top", "top": "bottom"}.get(place, place), **beside
         )
-    axes.set_ylim(0, None)
+    axes.set_ylim(0, top)
+    if 1e3 * highest > top:
+        axes.text(1.0, 1.0, f"shortest peaks cut: {1e3 * highest:.3g} mW", transform=axes.transAxes,
+                  ha="right", va="bottom", fontsize=7, color=GREY)  # fmt: skip
     axes.set_ylabel("mW")
     axes.set_xlabel("time, ms")
 
 
 def _draw_budgets(axes: Axes, result: Result, limits: Mapping[str, float]) -> None:
-    values = {"latency_s": result.latency_s, "power_W": result.power_W, "on_chip_area_m2": result.on_chip_area_m2}
-    values |= {"dram_area_m2": result.total["dram_area_m2"]}
-    values |= {f"latency_{name}_s": value for name, value in result.latency.items()}
     axes.set_title("share of each budget", fontsize=10, loc="left")
     if not limits:
         axes.text(
@@ -326,20 +347,16 @@ def _draw_budgets(axes: Axes, result: Result, limits: Mapping[str, float]) -> No
         )
         axes.set_axis_off()
         return
-    units = {"s": (1e3, "ms"), "W": (1e3, "mW"), "m2": (1e6, "mm²")}
-    for row, (metric, limit) in enumerate(limits.items()):
-        name, _, unit = metric.rpartition("_")
-        factor, shown = units[unit]
-        share = values[metric] / limit
+    rows = list(against_limits(result, limits))
+    for row, (name, share, text) in enumerate(rows):
         axes.barh(row, max(share, 1e-9), color=GREEN if share <= 1 else RED, height=0.36)
-        label = f"{name.replace('_', ' ')}: {factor * values[metric]:.4g} of {factor * limit:.4g} {shown}"
         back = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
-        axes.text(0.0012, row - 0.27, label, fontsize=8, va="bottom", ha="left", color=INK, bbox=back)
+        axes.text(0.0012, row - 0.27, f"{name}: {text}", fontsize=8, va="bottom", ha="left", color=INK, bbox=back)
     axes.axvline(1.0, color=RED, linewidth=1.2, linestyle="--")
     axes.set_xscale("log")
-    highest = max(10.0, 2 * max(values[metric] / limit for metric, limit in limits.items()))
+    highest = max(10.0, 2 * max(share for _, share, _ in rows))
     axes.set_xlim(0.001, highest)
-    axes.set_ylim(len(limits) - 0.4, -0.7)
+    axes.set_ylim(len(rows) - 0.4, -0.7)
     axes.set_yticks([])
     axes.set_xlabel("value / budget (log)")
     axes.spines["left"].set_visible(False)

@@ -113,6 +113,9 @@ def simulate_files(files: list[str], workload: str | None, fidelity: str) -> lis
 
 def table(label: str, result: Result) -> str:
     """One design for a terminal."""
+    from archgym.simulators.soc.simulator import budget_limits
+    from archgym.simulators.soc.text import budgets
+
     lines = [f"{label} ({result.design.graph.name}, {result.fidelity})"]
     if not result.feasible:
         return "\n".join([*lines, f"  infeasible: {result.reason}"])
@@ -129,7 +132,8 @@ def table(label: str, result: Result) -> str:
             f"  {task:<28} {result.design.names[slots[task]]:<14} {1e3 * values['start_s']:>11.5g} "
             f"{1e3 * values['end_s']:>11.5g} {1e6 * values['energy_J']:>11.4g}  {values['limiting_block']}"
         )
-    return "\n".join(lines)
+    limits = budget_limits(result.design.graph)
+    return "\n".join([*lines, *(budgets(result, limits) if limits else ())])
 
 
 def run(args: argparse.Namespace) -> int:

@@ -211,8 +211,16 @@ class SoCSimulator:
         (result,) = simulate_designs([self.design(levels)], self.fidelity)
         return result
 
-    def picture(self, levels: Designs) -> NDArray[np.uint8]:
+    def describe(self, levels: Designs, workload: Workload | None = None) -> str:
+        """Blocks, schedule and budgets of one design, shape (D,) of level numbers, as text (for its own workload)."""
+        from archgym.simulators.soc.text import describe
+
+        return describe(self.explain(levels), budget_limits(self.graph))
+
+    def picture(self, levels: Designs, workload: Workload | None = None) -> NDArray[np.uint8]:
         """SoC, schedule and budgets of one feasible design, shape (D,), as an array of shape (height, width, 3).
+
+        The workload is its own; other simulators need to be told.
 
         Raises:
             DesignError: if the design is infeasible.

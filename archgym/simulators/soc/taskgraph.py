@@ -5,6 +5,7 @@ A graph is immutable, free of cycles, and checked once when it is built; nothing
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,13 @@ from typing import Any
 from archgym.errors import WorkloadError, nearest
 
 COMPUTE, SOURCE, SINK, JOIN = range(4)
+
+# What a file may say; others are notes. FARSI's own spellings are among them.
+KEYS = ("workload", "name", "source", "tasks", "edges", "last_task", "budget", "individual_budget")
+TASK_KEYS = (
+    *("name", "core_cycles", "gpp_cycles", "work", "dummy", "iterations", "burst_bytes", "accelerators", "ips"),
+    *("ip_cycles", "ip_energy_fJ", "ip_area_um2", "ip_variants"),
+)
 
 
 @dataclass(frozen=True)
@@ -81,29 +89,7 @@ class TaskGraph:
             pairs.add((start, end))
         if not any(task.work > 0 for task in self.tasks):
             raise WorkloadError(f"workload {self.name!r} has no task with work above 0; at least one is needed")
-        cycle = self._cycle()
-        if cycle:
-            path = " -> ".join(names[number] for number in cycle)
-            raise WorkloadError(f"workload {self.name!r}: the task graph has a cycle: {path}; it must have none")
-
-    def _cycle(self) -> list[int]:
-        """Task numbers of one cycle, closed, or an empty list."""
-        state = [0] * len(self.tasks)  # 0 unseen, 1 on the way, 2 done
-        for root in range(len(self.tasks)):
-            trail = [(root, iter(self.children[root]))] if state[root] == 0 else []
-            while trail:
-                here, rest = trail[-1]
-                state[here] = 1
-                step = next(rest, None)
-                if step is None:
-                    state[here] = 2
-                    trail.pop()
-                elif state[step] == 1:
-                    way = [number for number, _ in trail]
-                    return [*way[way.index(step) :], step]
-                elif state[step] == 0:
-                    trail.append((step, iter(self.children[step])))
-        return []
+        refuse_cycles(self.edges, names, f"workload {self.name!r}")
 
     def __len__(self) -> int:
         return len(self.tasks)
@@ -150,6 +136,33 @@ class TaskGraph:
                 count = 0
             counts.append(1 if self.role(number) in (SOURCE, SINK) else max(1, count))
         return tuple(counts)
+
+
+def refuse_cycles(edges: Sequence[tuple[int, int, float]], names: Sequence[str], where: str) -> None:
+    """Do nothing if the edges are free of cycles.
+
+    Raises:
+        WorkloadError: naming the tasks of a cycle.
+    """
+    children: list[list[int]] = [[] for _ in names]
+    for start, end, _ in edges:
+        children[start].append(end)
+    state = [0] * len(names)  # 0 unseen, 1 on the way, 2 done
+    for root in range(len(names)):
+        trail = [(root, iter(children[root]))] if state[root] == 0 else []
+        while trail:
+            here, rest = trail[-1]
+            state[here] = 1
+            step = next(rest, None)
+            if step is None:
+                state[here] = 2
+                trail.pop()
+            elif state[step] == 1:
+                way = [number for number, _ in trail]
+                path = " -> ".join(names[number] for number in [*way[way.index(step) :], step])
+                raise WorkloadError(f"{where}: the task graph has a cycle: {path}; it must have none")
+            elif state[step] == 0:
+                trail.append((step, iter(children[step])))
 
 
 def merge(graphs: Sequence[TaskGraph]) -> TaskGraph:
@@ -204,6 +217,7 @@ def read_graph(document: Mapping[str, Any], where: str = "workload") -> TaskGrap
     if not isinstance(name, str) or not name:
         raise WorkloadError(f"{where}: 'workload' must be a name, not {name!r}")
     where = f"workload {name!r}"
+    _refuse_typos(document, KEYS, where)
     listed = document.get("tasks")
     if not isinstance(listed, Sequence) or isinstance(listed, str) or not listed:
         raise WorkloadError(f"{where}: 'tasks' must be a list of at least one task, not {listed!r}")
@@ -217,6 +231,7 @@ def read_graph(document: Mapping[str, Any], where: str = "workload") -> TaskGrap
         size = _number(edge[2], f"{where}, edge {edge[0]} -> {edge[1]}, bytes", 0.0)
         if start != end:  # data a task keeps for itself does not cross the interconnect
             edges.append((start, end, size))
+    refuse_cycles(edges, [task.name for task in tasks], where)
     last = _last_task(document.get("last_task"), tasks, edges, number, where)
     budget = _read_budget(document.get("budget"), f"{where}, budget")
     individual = _read_budget(document.get("individual_budget"), f"{where}, individual_budget")
@@ -230,10 +245,20 @@ def read_graph(document: Mapping[str, Any], where: str = "workload") -> TaskGrap
     )
 
 
+def _refuse_typos(entry: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    """A key that is nearly one that is missing is taken for a mistake; any other unknown one for a note."""
+    absent = [key for key in known if key not in entry]
+    for key in entry:
+        meant = difflib.get_close_matches(str(key), absent, n=1, cutoff=0.75) if key not in known else ()
+        if meant:
+            raise WorkloadError(f"{where}: unknown key {key!r} (did you mean {meant[0]!r}?)")
+
+
 def _read_task(entry: object, where: str) -> Task:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
         raise WorkloadError(f"{where}: must be an object with a 'name', not {entry!r}")
     where = f"{where} {entry['name']!r}"
+    _refuse_typos(entry, TASK_KEYS, where)
     cycles = entry.get("core_cycles", entry.get("gpp_cycles"))
     if cycles is not None:
         work = _number(cycles, f"{where}, core_cycles", 0.0) / 1e9 * 2 * 1e9  # 2 instructions a cycle, rounded as FARSI

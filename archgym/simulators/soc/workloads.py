@@ -22,6 +22,11 @@ FOLDER = Path(__file__).parent / "data" / "workloads"
 class SoCWorkloads:
     """Where SoC workloads come from. A workload's ``data`` is a `TaskGraph`."""
 
+    forms = (
+        "a JSON file; synthetic:chain, fanout, audio or edge, such as synthetic:audio?tasks=100&seed=1; several joined by + "
+        "share one SoC"
+    )
+
     def names(self) -> tuple[str, ...]:
         """The shipped workloads, in alphabetic order."""
         return tuple(sorted(file.stem for file in FOLDER.glob("*.json")))
@@ -98,8 +103,8 @@ def describe(graph: TaskGraph) -> tuple[dict[str, bool | int | float | str], dic
         "tasks": len(graph),
         "tasks with work": len(work),
         "edges": len(graph.edges),
-        "work, instructions": sum(work),
-        "data, bytes": sum(size),
+        "work, instructions": round(sum(work)),
+        "data, bytes": round(sum(size)),
         "longest chain of tasks with work": len(set(heights)),
         "most tasks at one depth": width,
         "accelerators": sum(len(task.accelerators) for task in graph.tasks),
