@@ -209,7 +209,10 @@ def _accept(P, T, S, channel, now, where, addresses):
     S[rank + R_WAITING] += 1
     identity = S[channel + C_NEXT_ID]
     S[channel + C_NEXT_ID] = identity + 1
+    mode = S[channel + C_WRITE_MODE]
     store(P, S, channel, bank_number, request, place >> ROW_SHIFT, (place >> 16) & 1, identity)
+    if P[P_SCHEDULER] == GRP_FR_FCFS_WM and S[channel + C_WRITE_MODE] != mode:
+        S[channel + C_DIRTY] = 1  # the other banks turn to the other direction at the end of this run
     evaluate_one(P, T, S, channel, bank_number, now, addresses)
     send(P, S, P[P_ARBITER_QUEUE], E_ARBITER, now, END_REQUEST, request)
     return True
@@ -473,9 +476,12 @@ def _run_in_full(P, T, S, channel, number, now, where, addresses):
         rank = P[P_RANK] + rank_number * R_SIZE
         if P[P_POWER_DOWN] == 1 and S[rank + R_WAITING] == 0:
             request_entry(S, rank)
-    if S[channel + C_DIRTY] == 1:
+    changed = S[channel + C_DIRTY] == 1
+    if changed:
         _evaluate_dirty(P, S, channel, number, addresses)
     blocked = wish and chosen < 0
+    if blocked and changed:  # a new wish for now names no time, but may come true whenever the controller runs again
+        S[channel + C_DIRTY] = 1
     soonest = _evaluate_managers(P, T, S, channel, number, now)
     if blocked and soonest <= now:
         soonest = _soonest_manager_after(P, S, number, now)

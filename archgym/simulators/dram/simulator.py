@@ -112,10 +112,11 @@ def _one(work: Work, codes: Sequence[int]) -> tuple[list[float], str]:
     end = system.advance()
     if end != l.FINISHED:
         return nothing, _STUCK.get(end, "the controller stops before the trace ends")
-    return _row(system), ""
+    return row_of_metrics(system), ""
 
 
-def _row(system: MemorySystem) -> list[float]:
+def row_of_metrics(system: MemorySystem) -> list[float]:
+    """The values of `METRICS` after a run that has finished."""
     work, device = system.work, system.work.device
     total_s = int(system.state[l.G_END]) / 1e12
     latencies = system.latencies_ps
@@ -242,4 +243,4 @@ def make_full(wrap_addresses: bool = False) -> DRAMSimulator:
         wrap_addresses: as for `make_archgym`.
     """
     name = _wrapping("dram-memory-system", wrap_addresses)
-    return DRAMSimulator(name, FULL_SPACE, wrap_addresses=wrap_addresses)
+    return DRAMSimulator(name, FULL_SPACE, version=2, wrap_addresses=wrap_addresses)

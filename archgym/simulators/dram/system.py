@@ -238,6 +238,7 @@ class MemorySystem:
             changed = True
         if not changed:
             return
+        _describe_device(self.parameters, self.work)
         nodes = _buffer_capacity(self.parameters, self.work.device, len(self.work))
         if nodes > self.layout.nodes:
             self._move(dataclasses.replace(self.layout, nodes=nodes))
@@ -268,6 +269,7 @@ def _describe_device(parameters: Vector, work: Work) -> None:
     equal = t.buses == 1 and len(set(t.bus_cycles.tolist())) == 1 and not parameters[l.P_STRICT]
     sets = {l.PER_BANK: device.banks, l.SAME_BANK: per_group}.get(refresh, 1)
     longest_refresh = max((t.named.get(name, 0) for name in ("RFC", "RFCAB", "REFRESH_CYCLES")), default=0)
+    put_off = int(parameters[l.P_POSTPONED] + parameters[l.P_PULLED_IN])  # a forced refresh may end a standstill
     known = {
         l.P_TCK: tCK,
         l.P_PLAYER_CLOCK: work.player_clock_ps,
@@ -283,7 +285,7 @@ def _describe_device(parameters: Vector, work: Work) -> None:
         l.P_EQUAL_LENGTHS: equal,
         l.P_INTERVAL: interval * tCK,
         l.P_SETS: sets,
-        l.P_STALL: 64 * (interval + longest_refresh + 10_000) * tCK,
+        l.P_STALL: (64 + 2 * put_off) * (interval + longest_refresh + 10_000) * tCK,
         l.P_ENERGY: device.has_energy,
     }
     if device.has_energy and t.energy is not None:
