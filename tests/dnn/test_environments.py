@@ -66,14 +66,17 @@ def test_hardware_is_the_template_with_other_sizes(seed):
         "technology_nm": 45, "arithmetic": {"name": "MAC", "mesh_x": pes[0], "mesh_y": pes[1], "word_bits": 16},
         "storage": [
             level("PsumSpad", "psum_spad", *pes), level("WeightSpad", "weights_spad", *pes),
-            level("IfmapSpad", "ifmap_spad", *pes), level("Column", "dummy_buffer", across, 14 // across),
+            level("IfmapSpad", "ifmap_spad", *pes), level("Column", "dummy_buffer", across, 1),
             level("GLB", "shared_glb", 1, 1),
             {"name": "DRAM", "class": "DRAM", "technology": "DRAM", "word_bits": 16, "block_size": 4, "bandwidth": 8},
         ],
     }  # fmt: skip
     expected = Architecture.from_json(file, "Eyeriss-like array")
     made = make_dnn().accelerator(SPACE.encode(value)[0]).architecture
-    expected = expected.with_level("Column", words=0)
+    column, each = expected.level("Column"), 14 // across
+    expected = expected.with_level(
+        "Column", words=0, area_um2=each * column.area_um2, leakage_pJ=each * column.leakage_pJ
+    )
     assert made == expected
     assert made.arithmetic.instances == value["num_pes"]
 

@@ -1,8 +1,8 @@
 """ArchGym's Timeloop space (Krishnan et al., ISCA 2023): an Eyeriss-like array with row-stationary dataflow, 26 parameters.
 
 The space is theirs to the level. The hardware is the ``eyeriss_like`` template with its sizes, classes and bandwidths
-replaced; a memory's row holds ``block_size`` words. The column ("dummy") buffer holds nothing, as in the reference
-constraints, but takes area and leaks.
+replaced; a memory's row holds ``block_size`` words. The array has ``mac_mesh_x`` columns, all of whose elements can be
+used. The 14 column ("dummy") buffers hold nothing, as in the reference constraints, but take area and leak.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from archgym.simulators.dnn.templates import Template, load_template
 from archgym.space import Level, Parameter, Space, choice, grid, ordinal, powers
 
 CLASSES = ("regfile", "smartbuffer_SRAM", "smartbuffer_RF", "SRAM")
-#: Columns between the shared buffer and the processing elements, whatever the mesh (ArchGym: DummyBuffer[0..13]).
-COLUMNS = 14
+DUMMY_BUFFERS = 14  # whatever the mesh (ArchGym: DummyBuffer[0..13])
 WORD_BITS = 16
 PARTS = {
     "PsumSpad": "psum_spad", "WeightSpad": "weights_spad", "IfmapSpad": "ifmap_spad", "Column": "dummy_buffer",
@@ -91,13 +90,15 @@ class EyerissDecoder:
         """The hardware; every mesh of the space divides every number of processing elements."""
         value: dict[str, Any] = dict(design)
         pes, across = value["num_pes"], value["mac_mesh_x"]
-        if pes % across or COLUMNS % across:
-            return f"num_pes = {pes} and {COLUMNS} columns must be whole multiples of mac_mesh_x = {across}"
+        if pes % across or DUMMY_BUFFERS % across:
+            return f"num_pes = {pes} and {DUMMY_BUFFERS} dummy buffers must be whole multiples of mac_mesh_x = {across}"
         mesh = (across, pes // across)
         mac: dict[str, Any] = components.arithmetic_costs(WORD_BITS, self.technology_nm, self.clock_GHz)
         levels = {level: self._level(level, name, value, mesh) for name, level in _SPADS.items()}
-        column = self._level("Column", "dummy_buffer", value, (across, COLUMNS // across))
-        levels["Column"] = replace(column, words=0, read_bandwidth=None, write_bandwidth=None)
+        column, each = self._level("Column", "dummy_buffer", value, (across, 1)), DUMMY_BUFFERS // across
+        levels["Column"] = replace(
+            column, words=0, area_um2=each * column.area_um2, leakage_pJ=each * column.leakage_pJ
+        )
         levels["GLB"] = self._level("GLB", "shared_glb", value, (1, 1))
         levels["DRAM"] = dram_level(self.technology_nm, self.clock_GHz, self.dram_words_per_cycle, 4, WORD_BITS)
         architecture = Architecture(
