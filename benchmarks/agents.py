@@ -290,10 +290,10 @@ def table(entries: list[dict[str, Any]], name: str) -> str:
             middle = bootstrap([regrets], repetitions=1000)
             short = min(e["evaluations"] for e in found.values())
             cells.append(
-                f"{middle.estimate:.4g} ({middle.low:.3g} to {middle.high:.3g})"
+                f"{middle.value:.4g} ({middle.low:.3g} to {middle.high:.3g})"
                 + (f" @{short}" if short < budget else "")
             )
-            order = middle.estimate
+            order = middle.value
         if last:
             cost = np.mean([1e3 * e["seconds"] / e["evaluations"] for e in last.values()])
             rows.append((order, f"| {contestant} | " + " | ".join(cells) + f" | {cost:.3g} | {len(last)} |\n"))

@@ -206,7 +206,9 @@ class NevergradSearch(OutsideOptimiser):
 class CatCMAHyperparameters(Hyperparameters):
     population: int = hyper(0, "designs a generation; 0 takes the library's own number", 0, 10000)
     start: str = hyper("latin", "how the first designs are spread", choices=METHODS)
-    start_size: int = hyper(10, "first designs; the best one is where the distribution is centred", 1, 10000)
+    start_size: int = hyper(
+        1, "first designs; the library begins in the middle of the ranges and learns nothing from them", 1, 10000
+    )
 
 
 class CatCMASearch(OutsideOptimiser):
@@ -232,15 +234,12 @@ class CatCMASearch(OutsideOptimiser):
         self._made: Any = None
         self._restarts = 0
         self._generation: list[tuple[Any, float]] = []
-        self._best: tuple[float, NDArray[np.int64]] = (np.inf, space.default)
 
     def _optimiser(self) -> Any:
         if self._made is None:
             settings: dict[str, Any] = {"seed": self.seed + 7919 * self._restarts}
             if len(self._whole):
                 settings["z_space"] = [list(range(int(self.space.sizes[column]))) for column in self._whole]
-                centre = self.space.sample(self.rng, 1)[0] if self._restarts else self._best[1]
-                settings["mean"] = centre[self._whole].astype(float)
             if len(self._kinds):
                 settings["c_space"] = self.space.sizes[self._kinds]
             if self.hyperparameters.population:
@@ -265,8 +264,6 @@ class CatCMASearch(OutsideOptimiser):
         return design, solution
 
     def _learn(self, token: Any | None, design: NDArray[np.int64], cost: float) -> None:
-        if cost < self._best[0]:
-            self._best = (cost, design.copy())
         if token is None:
             return
         self._generation.append((token, cost))
@@ -282,7 +279,7 @@ class CatCMASearch(OutsideOptimiser):
                 self._restart()
 
     def _restart(self) -> None:
-        """Begin anew anywhere; what is still to be told counts for the best only."""
+        """Begin anew with other random numbers; what is still to be told is not learned from."""
         self._made, self._generation = None, []
         self._restarts += 1
         self._pending = {key: deque([None] * len(tokens)) for key, tokens in self._pending.items()}
