@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from archgym.simulators.dnn.architecture import Architecture, Arithmetic, StorageLevel
@@ -19,7 +21,7 @@ LAYERS = (
 WINDOWLESS = LAYERS[3:]
 # How often loops run in time, along x and along y.
 SPREADS = ((0.6, 0.2, 0.2), (0.45, 0.4, 0.15), (0.4, 0.3, 0.3), (0.75, 0.15, 0.1))
-MOST_RECEIVERS = 48
+MOST_RECEIVERS, MOST_UNITS = 48, 10_000
 
 
 def pick(rng, choices, weights=None):
@@ -37,7 +39,10 @@ def random_case(rng: np.random.Generator, most_loops=8, bypass=True, layers=LAYE
         factor = pick(rng, (2, 3, 4, 5, 7), (0.45, 0.3, 0.13, 0.08, 0.04))
         if dimension in [d for d, _ in loops[level, kind]]:
             continue
-        if temporal == most_loops if kind == "temporal" else receivers[level] * factor > MOST_RECEIVERS:
+        if kind == "temporal":
+            if temporal == most_loops:
+                continue
+        elif receivers[level] * factor > MOST_RECEIVERS or math.prod(receivers) * factor > MOST_UNITS:
             continue
         temporal += kind == "temporal"
         receivers[level] *= factor if kind != "temporal" else 1
@@ -67,7 +72,8 @@ def random_architecture(rng, loops, levels):
         meshes.append(tuple(mesh))
         for axis, kind in enumerate(("x", "y")):
             used = int(np.prod([f for _, f in loops[level, kind]], dtype=int))
-            mesh[axis] *= used + pick(rng, (0, 1, 2, 5), (0.6, 0.2, 0.1, 0.1))
+            spare = pick(rng, (0, 1, 2, 5), (0.6, 0.2, 0.1, 0.1))
+            mesh[axis] *= used + (spare if mesh[0] * mesh[1] < 2000 else 0)
     storage = [random_level(rng, f"L{number}", x, y) for number, (x, y) in enumerate(reversed(meshes))]
     return Architecture("random", Arithmetic(mesh_x=mesh[0], mesh_y=mesh[1], energy_pJ=0.7), tuple(storage))
 
