@@ -104,6 +104,7 @@ CONTESTANTS: dict[str, tuple[str, bool, Callable[[Space, int, int], Any]]] = {
     "hillclimb": ("cheap", False, agent("hillclimb")),
     "annealing": ("cheap", True, agent("annealing")),
     "ga": ("cheap", False, agent("ga")),
+    "gamma": ("cheap", False, agent("gamma")),
     "nsga2": ("cheap", False, agent("nsga2")),
     "aco": ("cheap", False, agent("aco")),
     "bandits": ("cheap", False, agent("bandits")),
@@ -290,8 +291,7 @@ def table(entries: list[dict[str, Any]], name: str) -> str:
             middle = bootstrap([regrets], repetitions=1000)
             short = min(e["evaluations"] for e in found.values())
             cells.append(
-                f"{middle.value:.4g} ({middle.low:.3g} to {middle.high:.3g})"
-                + (f" @{short}" if short < budget else "")
+                f"{middle.value:.4g} ({middle.low:.3g} to {middle.high:.3g})" + (f" @{short}" if short < budget else "")
             )
             order = middle.value
         if last:

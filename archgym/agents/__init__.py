@@ -25,6 +25,7 @@ BUILT_IN: dict[str, tuple[str, str, str]] = {
     "hillclimb": ("archgym.agents.hillclimb", "HillClimb", ""),
     "annealing": ("archgym.agents.annealing", "Annealing", ""),
     "ga": ("archgym.agents.genetic", "GeneticAlgorithm", ""),
+    "gamma": ("archgym.agents.gamma", "GammaAlgorithm", ""),
     "mappo": ("archgym.agents.marl", "MultiAgentPPO", "rl"),
     "coma": ("archgym.agents.marl", "CounterfactualPPO", "rl"),
     "bandits": ("archgym.agents.marl", "BanditTeam", ""),
