@@ -29,10 +29,10 @@ class SurrogateEvolutionHyperparameters(Hyperparameters):
     patience: int = hyper(60, "evaluations without improvement after which curiosity has doubled", 1, 100000)
     crossover: float = hyper(0.5, "how often a child has two parents instead of one", 0.0, 1.0)
     mutations: float = hyper(2.0, "parameters that change in a child, on average", 0.0, 100.0)
-    capacity: int = hyper(300, "designs the model holds at most: the best and a sample of the rest", 20, 2000)
+    capacity: int = hyper(200, "designs the model holds at most: the best and a sample of the rest", 20, 2000)
     start: str = hyper("latin", "how the first designs are spread", choices=METHODS)
     start_size: int = hyper(10, "first designs, before the model decides", 2, 10000)
-    batch_size: int = hyper(2, "designs evaluated at a time; larger is faster and learns less from each", 1, 1024)
+    batch_size: int = hyper(1, "designs evaluated at a time; larger is faster and learns less from each", 1, 1024)
 
 
 class SurrogateEvolution(Agent):
