@@ -7,8 +7,6 @@ import pytest
 from archgym.report.study import write_report
 from archgym.study import Options, Store, named_studies, open_study, run_study
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.mark.parametrize("name", sorted(named_studies()))
 def test_a_shipped_study_runs_and_is_reported_at_its_small_scale(tmp_path, name):
