@@ -9,11 +9,12 @@ from typing import Any
 
 from archgym.cli.output import number, table
 
-HELP = "train, evaluate and describe proxy cost models"
+HELP = "train, evaluate, describe and study proxy cost models"
 EPILOG = """\
 examples:
   archgym proxy train dram-data --target total_time_s --target energy_J --out dram.proxy
   archgym proxy evaluate dram.proxy dram-data --plot dram-proxy
+  archgym proxy study proxy-size --scale small         one of the shipped studies of proxies
   python -c 'import gymnasium, archgym; from archgym.proxy import load_proxy; \\
              env = gymnasium.make("DRAMEnv-v0", simulator=load_proxy("dram.proxy"))'
 """
@@ -55,9 +56,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     judge.add_argument("--plot", metavar="STEM", help="save STEM.png and STEM.svg: predicted against true")
     judge.add_argument("--seed", type=int, default=0, help="which designs are drawn (default: 0)")
     judge.add_argument("--json", action="store_true", help="machine-readable output")
+    _add_study(verb("study", "run a shipped study of proxies: a table, a picture, and what they say"))
     info = verb("info", "what a proxy is and what it learnt from")
     info.add_argument("proxy", metavar="PROXY")
     info.add_argument("--json", action="store_true", help="machine-readable output")
+
+
+def _add_study(study: argparse.ArgumentParser) -> None:
+    from archgym.proxy.studies import NAMES
+
+    study.formatter_class = argparse.RawDescriptionHelpFormatter
+    study.epilog = "studies:\n" + "\n".join(f"  {name:16s} {question}" for name, question in NAMES.items())
+    study.add_argument("study", metavar="NAME", help=f"one of {', '.join(NAMES)}")
+    study.add_argument("--out", metavar="DIR", help="where table and picture go (default: runs/NAME)")
+    study.add_argument("--scale", choices=("full", "small"), default="full",
+                       help="small: seconds, to see that it works (default: full, minutes)")  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> int:
@@ -82,6 +95,19 @@ def _train(options: argparse.Namespace) -> int:
     return 0
 
 
+def _study(options: argparse.Namespace) -> int:
+    from archgym.proxy.studies import Scale, run_proxy_study
+
+    scale = Scale.small() if options.scale == "small" else Scale.full()
+    outcome = run_proxy_study(options.study, scale, lambda line: print(line, flush=True))
+    print()
+    for line in outcome.findings:
+        print(line)
+    for path in outcome.save(Path(options.out or Path("runs") / options.study)):
+        print(path)
+    return 0
+
+
 def _info(options: argparse.Namespace) -> int:
     from archgym.proxy import load_proxy
 
@@ -94,9 +120,18 @@ def _info(options: argparse.Namespace) -> int:
         return 0
     print(f"{proxy.name}: learnt from {proxy.data['rows']:,} rows of {proxy.data['dataset']} "
           f"({', '.join(proxy.data['agents'])}), licence {proxy.data['licence']}")  # fmt: skip
-    rows = [[name, where, entry["model"], "logarithm" if entry["logarithm"] else "value", _best(entry)]
+    rows = [[name, where, entry["model"], "logarithm" if entry["logarithm"] else "value", _best(entry),
+             f"{entry['different_forms']:,}" if entry["different_forms"] else ""]
             for name, places in proxy.data["targets"].items() for where, entry in places.items()]  # fmt: skip
-    table("Models", ["metric", "workload", "model", "learnt as", "cross-validated relative RMSE"], rows)
+    table(
+        "Models", ["metric", "workload", "model", "learnt as", "cross-validated relative RMSE", "rows told apart"], rows
+    )
+    for name, places in proxy.data["targets"].items():
+        for where, entry in places.items():
+            if entry["rules"]:
+                print(f"\nwhat the data say of {name} on {where}, in this order:")
+                for line in entry["rules"]:
+                    print(f"  {line}")
     return 0
 
 

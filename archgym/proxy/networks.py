@@ -149,8 +149,13 @@ def fit_networks(
     batch: int = 128,
     rate: float = 4e-3,
     decay: float = 1e-4,
+    start: NetworkModel | None = None,
 ) -> NetworkModel:
     """Train the ensemble with AdamW and a falling rate, on a resampling of the rows for each member.
+
+    Args:
+        start: networks to go on from instead of random weights, such as ones that learnt a cheaper metric; their answers
+            are first brought to the target by the straight line that fits best. ``members`` and ``hidden`` are theirs.
 
     Raises:
         MissingExtraError: if PyTorch is not installed.
@@ -162,7 +167,7 @@ def fit_networks(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return _fit(torch, features, workload, scale, target, seed, members, hidden, steps, batch, rate, decay)
+        return _fit(torch, features, workload, scale, target, seed, members, hidden, steps, batch, rate, decay, start)
     finally:
         torch.set_num_threads(threads)
 
@@ -180,8 +185,11 @@ def _fit(
     batch: int,
     rate: float,
     decay: float,
+    start: NetworkModel | None,
 ) -> NetworkModel:
     rng = np.random.default_rng(seed)
+    if start is not None:
+        members, _, hidden = start.first.shape
     inputs = torch.from_numpy(np.concatenate([2.0 * features / scale - 1.0, workload], axis=1).astype(np.float32))
     mean, spread = float(target.mean()), float(target.std()) or 1.0
     wanted = torch.from_numpy(((target - mean) / spread).astype(np.float32))
@@ -191,6 +199,8 @@ def _fit(
         torch.from_numpy((rng.normal(size=(members, *s)) * np.sqrt(2.0 / s[0])).astype(np.float32)) for s in sizes
     ]
     biases = [torch.zeros(members, 1, s[1]) for s in sizes]
+    if start is not None:
+        weights, biases = _weights_of(torch, start, inputs.numpy(), (target - mean) / spread)
     for parameter in (*weights, *biases):
         parameter.requires_grad_(True)
     groups = [{"params": weights, "weight_decay": decay}, {"params": biases, "weight_decay": 0.0}]
@@ -214,3 +224,20 @@ def _fit(
         arrays[0], arrays[3][:, 0], arrays[1], arrays[4][:, 0], arrays[2][:, :, 0] * spread,
         arrays[5][:, 0, 0] * spread + mean, np.asarray(scale, dtype=np.float64),
     )  # fmt: skip
+
+
+def _weights_of(
+    torch: Any, start: NetworkModel, inputs: NDArray[np.float32], target: Floats
+) -> tuple[list[Any], list[Any]]:
+    """The weights and biases of trained networks, each member's last layer rescaled to fit ``target`` in the mean square."""
+    hidden = np.maximum(np.einsum("ni,mih->mnh", inputs, start.first) + start.first_bias[:, None], 0.0)
+    hidden = np.maximum(np.einsum("mnh,mhk->mnk", hidden, start.second) + start.second_bias[:, None], 0.0)
+    said = np.einsum("mnh,mh->mn", hidden, start.last) + start.last_bias[:, None]
+    last, last_bias = start.last.copy(), start.last_bias.copy()
+    for member, values in enumerate(said):
+        slope = float(np.cov(values, target, bias=True)[0, 1] / np.var(values)) if np.var(values) > 0 else 0.0
+        last[member] *= slope
+        last_bias[member] = slope * last_bias[member] + float(target.mean()) - slope * float(values.mean())
+    weights = (start.first, start.second, last[:, :, None])
+    biases = (start.first_bias[:, None], start.second_bias[:, None], last_bias[:, None, None])
+    return tuple([torch.from_numpy(a.astype(np.float32)) for a in arrays] for arrays in (weights, biases))  # type: ignore[return-value]
