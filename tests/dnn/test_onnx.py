@@ -137,6 +137,34 @@ def test_functions_of_the_model_are_written_out():
     assert network.counts == (2,)
 
 
+def test_shapes_that_the_model_computes():
+    """Attention as exporters write it for an open batch: the sizes of a reshape are worked out from other shapes."""
+    half = numpy_helper.from_array(np.array([2], np.int64), "two")
+    nodes = [
+        node("Shape", "x", "shape"),
+        node("Gather", "shape first", "batch"),
+        node("Gather", "shape last", "width"),
+        node("Cast", "width", "real", to=TensorProto.FLOAT),
+        node("Div", "real two_real", "halved"),
+        node("Cast", "halved", "head", to=TensorProto.INT64),
+        helper.make_node("Constant", [], ["rest"], value=numpy_helper.from_array(np.array([-1], np.int64))),
+        node("Concat", "batch rest two head", "sizes", axis=0),
+        node("Reshape", "x sizes", "split"),
+        node("Transpose", "split", "rows", perm=[0, 2, 1, 3]),
+        node("Transpose", "split", "columns", perm=[0, 2, 3, 1]),
+        node("MatMul", "rows columns", "y"),
+    ]
+    made = model(nodes, {"x": ("batch", 10, 64)}, {})
+    numbers = {"first": np.array([0]), "last": np.array([2]), "two_real": np.array([2.0], np.float32)}
+    made.graph.initializer.extend([half, *(numpy_helper.from_array(v, name) for name, v in numbers.items())])
+    assert network_of_model(made).layers == (matmul(10, 10, 32, 2),)
+
+
+def test_products_of_constants_are_still_layers():
+    made = model([node("MatMul", "a b", "t"), node("MatMul", "x t", "y")], {"x": (5, 7)}, {"a": (7, 2), "b": (2, 3)})
+    assert network_of_model(made).layers == (gemm(7, 3, 2), gemm(5, 3, 7))
+
+
 def test_open_sizes_are_refused():
     made = model([node("Conv", "x w", "y")], {"x": (1, 3, "height", 8)}, {"w": (4, 3, 3, 3)})
     with pytest.raises(WorkloadError, match=r"'[xy]' has a dimension that is not known: \[1, [34], \?"):

@@ -12,9 +12,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from archgym.errors import MissingExtraError, WorkloadError
+from archgym.errors import ArchGymError, MissingExtraError, WorkloadError
 from archgym.simulators.dnn.layer import Layer, convolution, gemm, matmul
 from archgym.simulators.dnn.network import Network, make_network
+from archgym.simulators.dnn.onnx_shapes import tensor_shapes, with_shapes
 
 #: Operators whose work is not matrix work: element by element, pooling, normalisation, moving and shaping data.
 WITHOUT_MACS = frozenset(
@@ -63,11 +64,18 @@ def read_onnx(path: str | os.PathLike[str], skip: Collection[str] = ()) -> Netwo
 
 def network_of_model(model: Any, name: str = "model", skip: Collection[str] = ()) -> Network:
     """The layers of a loaded model, see `read_onnx`."""
-    model = _with_shapes(model, name)
-    graph = model.graph
-    _refuse_unmapped(graph, name, skip)
-    shapes = _shapes(graph)
-    layers = []
+    from onnx import inliner
+
+    try:
+        plain = inliner.inline_local_functions(model) if model.functions else model
+        kinds = [_kind(node) for node in plain.graph.node]
+        _refuse_unmapped(kinds, name, skip)
+        graph = with_shapes(plain, keep=MAPPED).graph
+    except ArchGymError:
+        raise
+    except Exception as error:  # onnx raises classes of its own
+        raise WorkloadError(f"model {name!r}: shapes cannot be inferred: {' '.join(str(error).split())}") from error
+    shapes, layers = tensor_shapes(graph), []
     for number, node in enumerate(graph.node):
         kind = _kind(node)
         if kind in MAPPED and kind not in skip:
@@ -75,9 +83,9 @@ def network_of_model(model: Any, name: str = "model", skip: Collection[str] = ()
             layers.append(MAPPED[kind](_Node(node, shapes, where), node.name or f"{kind}_{number}"))
     if not layers:
         raise WorkloadError(f"model {name!r} has no operator that does matrix work: {', '.join(MAPPED)}")
-    left = Counter(_kind(node) for node in graph.node if _kind(node) not in MAPPED or _kind(node) in skip)
+    left = Counter(kind for kind in kinds if kind not in MAPPED or kind in skip)
     about = "; without matrix work: " + ", ".join(f"{kind} ({count})" for kind, count in sorted(left.items()))
-    return make_network(name, layers, about=f"ONNX model of {len(graph.node)} operators{about if left else ''}")
+    return make_network(name, layers, about=f"ONNX model of {len(kinds)} operators{about if left else ''}")
 
 
 def _kind(node: Any) -> str:
@@ -85,45 +93,14 @@ def _kind(node: Any) -> str:
     return str(node.op_type) if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
 
 
-def _refuse_unmapped(graph: Any, name: str, skip: Collection[str]) -> None:
+def _refuse_unmapped(kinds: Sequence[str], name: str, skip: Collection[str]) -> None:
     known = {*MAPPED, *WITHOUT_MACS, *skip}
-    missing = Counter(kind for node in graph.node if (kind := _kind(node)) not in known)
+    missing = Counter(kind for kind in kinds if kind not in known)
     if missing:
         listed = ", ".join(f"{kind} ({count})" for kind, count in sorted(missing.items()))
         raise WorkloadError(
             f"model {name!r}: {sum(missing.values())} operators are not mapped: {listed}; mapped: {', '.join(MAPPED)}"
         )
-
-
-def _with_shapes(model: Any, name: str) -> Any:
-    """The model with functions written out, an open batch closed, and shapes inferred."""
-    import onnx
-    from onnx import inliner, shape_inference
-
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    weights = {tensor.name for tensor in copy.graph.initializer}
-    for given in copy.graph.input:
-        dims = given.type.tensor_type.shape.dim
-        if given.name not in weights and len(dims) and not dims[0].HasField("dim_value"):
-            dims[0].dim_value = 1
-    try:
-        if copy.functions:
-            copy = inliner.inline_local_functions(copy)
-        return shape_inference.infer_shapes(copy, strict_mode=False, data_prop=True)
-    except Exception as error:
-        raise WorkloadError(f"model {name!r}: shapes cannot be inferred: {' '.join(str(error).split())}") from error
-
-
-def _shapes(graph: Any) -> dict[str, Shape]:
-    """Every tensor's shape; 0 for a dimension that is not known."""
-    shapes: dict[str, Shape] = {}
-    for info in (*graph.input, *graph.value_info, *graph.output):
-        if info.type.tensor_type.HasField("shape"):
-            shapes[info.name] = tuple(int(dim.dim_value) for dim in info.type.tensor_type.shape.dim)
-    for tensor in graph.initializer:
-        shapes[tensor.name] = tuple(int(size) for size in tensor.dims)
-    return shapes
 
 
 class _Node:
