@@ -106,6 +106,9 @@ def test_every_layer_can_be_named():
         assert workload.features["log10_macs"] == pytest.approx(math.log10(workload.data.macs))
     with pytest.raises(UnknownNameError, match="conv2_1a"):
         LAYER_SOURCE.load("resnet18/conv2_1")
+    with pytest.raises(UnknownNameError, match="unknown network of a layer 'resnet19'; did you mean 'resnet18'"):
+        LAYER_SOURCE.load("resnet19/conv1")
+    assert LAYER_SOURCE.load("resnet18/conv1").facts["loops"].endswith("K = 64, Wstride = 2, Hstride = 2")
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from archgym.errors import UnknownNameError, WorkloadError
-from archgym.simulators.dnn.layer import Layer, convolution, positive_integer
+from archgym.simulators.dnn.layer import COEFFICIENTS, DIMENSIONS, Layer, convolution, positive_integer
 
 YAML_SUFFIXES = (".yaml", ".yml")
 _CONV_KEYS = ("input", "channels", "filters", "window", "stride", "padding", "dilation", "groups", "batch")
@@ -194,6 +194,11 @@ def network_facts(network: Network) -> tuple[dict[str, bool | int | float | str]
         "inputs, words": words["Inputs"],
         "outputs, words": words["Outputs"],
     }
+    if len(network) == 1:
+        (layer,) = network.layers
+        loops = [f"{d} = {bound}" for d, bound in zip(DIMENSIONS, layer.bounds, strict=True) if bound > 1]
+        steps = [f"{key} = {layer.to_json()[key]}" for key in COEFFICIENTS if layer.to_json()[key] != 1]
+        facts = {"loops": ", ".join([*loops, *steps]) or "none that runs twice", **facts}
     if network.description:
         facts = {"network": network.description, **facts}
     features = {

@@ -110,7 +110,7 @@ def _find_layer(text: str) -> tuple[Network, Layer]:
         if text[:place].endswith(FILE_SUFFIXES) or any(_plain(text[:place]) == _plain(name) for name in NETWORKS):
             network = load_network(text[:place])
             return network, network.layer(text[place + 1 :])
-    raise UnknownNameError("layer", text, LayerWorkloads().names())
+    raise UnknownNameError("network of a layer", text.rpartition("/")[0], NETWORKS)
 
 
 NETWORK_SOURCE = NetworkWorkloads()
