@@ -153,6 +153,14 @@ def test_bad_options_are_refused(options, words):
         make_problem("DNNEnv-v0", SMALL, **options)
 
 
+@pytest.mark.parametrize("id", ["DNNCoDesignEnv-v0", "SystolicEnv-v0"])
+def test_narrow_words_cost_less(id):
+    wide, narrow = (make_problem(id, SMALL, word_bits=bits).reference for bits in (16, 8))
+    assert narrow["energy_J"] < 0.7 * wide["energy_J"]
+    with pytest.raises(ConfigError, match="word_bits = 12 must be one of 8, 16, 32"):
+        make_problem(id, SMALL, word_bits=12)
+
+
 def test_options_are_part_of_the_identity():
     plain, other = make_problem("DNNEnv-v0", SMALL), make_problem("DNNEnv-v0", SMALL, mapper_budget=100)
     assert plain.identity() != other.identity()

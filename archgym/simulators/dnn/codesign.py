@@ -14,7 +14,7 @@ from archgym.simulators.dnn import components
 from archgym.simulators.dnn.accelerator import AcceleratorSimulator, MapperSettings, simulator_name
 from archgym.simulators.dnn.architecture import Architecture, Arithmetic
 from archgym.simulators.dnn.constraints import Rule
-from archgym.simulators.dnn.eyeriss import dram_level, memory_level
+from archgym.simulators.dnn.eyeriss import check_word_bits, dram_level, memory_level
 from archgym.simulators.dnn.templates import Template
 from archgym.space import Level, Space, choice, ordinal, powers
 
@@ -78,7 +78,6 @@ SPACE = Space(
     (
         ordinal("array_x", _SIDES, default=16, group="array", help="columns of processing elements"),
         ordinal("array_y", _SIDES, default=16, group="array", help="rows of processing elements"),
-        ordinal("word_bits", (8, 16), default=16, unit="bits", group="array", help="width of operands and sums"),
         ordinal("technology_nm", (22, 45), default=45, unit="nm", group="array", help="process"),
         ordinal("clock_MHz", (200, 400, 600, 800, 1000), default=400, unit="MHz", group="array", help="clock of the chip"),
         choice("dataflow", *DATAFLOWS, group="dataflow", help="rules that mappings keep to"),
@@ -99,7 +98,9 @@ SPACE = Space(
 
 @dataclass(frozen=True)
 class CoDesignDecoder:
-    """Designs of `SPACE` as hardware with the rules of its dataflow."""
+    """Designs of `SPACE` as hardware with the rules of its dataflow; operands and sums have ``word_bits`` bits."""
+
+    word_bits: int = 16
 
     @property
     def space(self) -> Space:
@@ -112,7 +113,7 @@ class CoDesignDecoder:
     def accelerator(self, design: Mapping[str, Level]) -> Template | str:
         """The hardware, or why it cannot be built: too narrow or too slow a buffer."""
         value: dict[str, Any] = dict(design)
-        bits, node, clock = value["word_bits"], value["technology_nm"], value["clock_MHz"] / 1000.0
+        bits, node, clock = self.word_bits, value["technology_nm"], value["clock_MHz"] / 1000.0
         row, banks, rate = (value[f"shared_buffer.{key}"] for key in ("row_words", "banks", "bandwidth"))
         if rate > row * banks:
             return f"shared buffer: {rate} words a cycle asked of {banks} banks with rows of {row} words"
@@ -137,15 +138,17 @@ class CoDesignDecoder:
         return Template(architecture, DATAFLOWS[value["dataflow"]], "")
 
 
-_DEFAULTS = {"mapper_objective": "edp", "mapper_budget": 2000, "mapper_seed": 0}
+_DEFAULTS = {"word_bits": 16, "mapper_objective": "edp", "mapper_budget": 2000, "mapper_seed": 0}
 
 
 def make_codesign(
-    mapper_objective: str = "edp", mapper_budget: int = 2000, mapper_seed: int = 0, threads: int | None = None
-) -> AcceleratorSimulator:
+    word_bits: int = 16, mapper_objective: str = "edp", mapper_budget: int = 2000, mapper_seed: int = 0,
+    threads: int | None = None,
+) -> AcceleratorSimulator:  # fmt: skip
     """The simulator of ``DNNCoDesignEnv-v0``.
 
     Args:
+        word_bits: width of operands and sums, one of `WORD_WIDTHS`; no parameter, since accuracy is not modelled.
         mapper_objective, mapper_budget, mapper_seed: how each layer is mapped, see `eyeriss.make_dnn`.
         threads: all cores if omitted; no result depends on it.
 
@@ -153,5 +156,9 @@ def make_codesign(
         ConfigError, UnknownNameError: for an option out of range.
     """
     mapper = MapperSettings(mapper_objective, mapper_budget, mapper_seed)
-    options = {"mapper_objective": mapper_objective, "mapper_budget": mapper_budget, "mapper_seed": mapper_seed}
-    return AcceleratorSimulator(simulator_name("dnn-codesign", _DEFAULTS, options), CoDesignDecoder(), mapper, threads)
+    decoder = CoDesignDecoder(check_word_bits(word_bits))
+    options = {
+        "word_bits": word_bits, "mapper_objective": mapper_objective, "mapper_budget": mapper_budget,
+        "mapper_seed": mapper_seed,
+    }  # fmt: skip
+    return AcceleratorSimulator(simulator_name("dnn-codesign", _DEFAULTS, options), decoder, mapper, threads)

@@ -23,6 +23,7 @@ from archgym.space import Level, Parameter, Space, choice, grid, ordinal, powers
 CLASSES = ("regfile", "smartbuffer_SRAM", "smartbuffer_RF", "SRAM")
 DUMMY_BUFFERS = 14  # whatever the mesh (ArchGym: DummyBuffer[0..13])
 WORD_BITS = 16
+WORD_WIDTHS = (8, 16, 32)
 PARTS = {
     "PsumSpad": "psum_spad", "WeightSpad": "weights_spad", "IfmapSpad": "ifmap_spad", "Column": "dummy_buffer",
     "GLB": "shared_glb", "DRAM": "dram",
@@ -183,3 +184,14 @@ def positive_option(name: str, value: object, optional: bool = False) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise ConfigError(f"{name} = {value!r} must be a number above 0{' or None' if optional else ''}")
+
+
+def check_word_bits(bits: int) -> int:
+    """``bits`` if it is one of `WORD_WIDTHS`.
+
+    Raises:
+        ConfigError: otherwise.
+    """
+    if isinstance(bits, bool) or bits not in WORD_WIDTHS:
+        raise ConfigError(f"word_bits = {bits!r} must be one of {', '.join(map(str, WORD_WIDTHS))}")
+    return int(bits)

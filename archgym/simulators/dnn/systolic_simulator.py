@@ -18,7 +18,7 @@ from archgym.errors import WorkloadError
 from archgym.metrics import Metric, Metrics, all_feasible
 from archgym.simulators.dnn import components
 from archgym.simulators.dnn.accelerator import PICO, SQUARE_MICRO, network_of, simulator_name
-from archgym.simulators.dnn.eyeriss import positive_option
+from archgym.simulators.dnn.eyeriss import check_word_bits, positive_option
 from archgym.simulators.dnn.layer import LARGEST_COUNT, Layer
 from archgym.simulators.dnn.systolic import (
     DATAFLOWS,
@@ -28,7 +28,7 @@ from archgym.simulators.dnn.systolic import (
     systolic_cost,
     systolic_traffic,
 )
-from archgym.space import Designs, Space, choice, ordinal, powers
+from archgym.space import Designs, Space, choice, powers
 from archgym.workload import Workload
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ SPACE = Space(
     (
         powers("array_rows", 4, 256, default=32, group="array", help="rows of processing elements"),
         powers("array_columns", 4, 256, default=32, group="array", help="columns of processing elements"),
-        ordinal("word_bits", (8, 16), default=16, unit="bits", group="array", help="width of operands and sums"),
         choice("dataflow", "os", "ws", "is", group="dataflow",
                help=", ".join(f"{key}: {name}" for key, name in _FLOWS.items())),
         *(powers(f"{name}_sram.KiB", 8, 2048, default=64, unit="KiB", group=f"{name}_sram",
@@ -108,6 +107,7 @@ class SystolicSimulator:
     """Networks on systolic arrays. ``extras["breakdown"]`` of its metrics holds a `SystolicLayers` a row."""
 
     name: str
+    word_bits: int = 16
     technology_nm: int = 45
     clock_GHz: float = 1.0
     version: int = 1
@@ -168,7 +168,7 @@ class SystolicSimulator:
             if not len(rows):
                 continue
             shape = (at["array_rows"][rows], at["array_columns"][rows])
-            capacity = [at[f"{name}_sram.KiB"][rows] * 8192 // at["word_bits"][rows] for name in BUFFERS]
+            capacity = [at[f"{name}_sram.KiB"][rows] * 8192 // self.word_bits for name in BUFFERS]
             cost = systolic_cost(m, n, k, *shape, dataflow)
             traffic = systolic_traffic(m, n, k, *shape, dataflow, capacity[0], capacity[1], capacity[2])
             waits = traffic.bandwidth_cycles(at["dram.bandwidth"][rows].astype(np.float64))
@@ -182,10 +182,10 @@ class SystolicSimulator:
         self, at: dict[str, NDArray[Any]], total: dict[str, Floats], macs: int, breakdown: SystolicBreakdowns
     ) -> Metrics:
         prices = [
-            self._prices(int(bits), tuple(int(at[f"{name}_sram.KiB"][row]) for name in BUFFERS))
-            for row, bits in enumerate(at["word_bits"])
+            self._prices(tuple(int(at[f"{name}_sram.KiB"][row]) for name in BUFFERS))
+            for row in range(len(at["array_rows"]))
         ]
-        price = {key: np.array([p[key] for p in prices]) for key in self._prices(16, (8, 8, 8))}
+        price = {key: np.array([p[key] for p in prices]) for key in self._prices((8, 8, 8))}
         elements = (at["array_rows"] * at["array_columns"]).astype(np.float64)
         latency = total["cycles"] * 1e-9 / self.clock_GHz
         energy = {
@@ -217,9 +217,10 @@ class SystolicSimulator:
         done = all_feasible({metric.name: found[metric.name] for metric in self.metrics})
         return Metrics(done.columns, done.feasible, done.reasons, {"breakdown": breakdown})
 
-    def _prices(self, bits: int, kibibytes: tuple[int, ...]) -> dict[str, float]:
+    def _prices(self, kibibytes: tuple[int, ...]) -> dict[str, float]:
         """Picojoules a word, milliwatts and square micrometres of the parts."""
-        node, words = self.technology_nm, ROW_BITS // bits
+        node, bits = self.technology_nm, self.word_bits
+        words = ROW_BITS // bits
         mac, one = components.multiply_accumulate(bits, node), components.register(bits, node)
         price = {
             "mac_pJ": mac.read_pJ, "register_pJ": 3 * (one.read_pJ + one.write_pJ),
@@ -240,8 +241,8 @@ class SystolicSimulator:
 
         value: dict[str, Any] = self.space.row(levels)
         metrics = self(self.space.check(levels), workload).row(0)
-        bits, shape = value["word_bits"], (value["array_columns"], value["array_rows"])
-        price = self._prices(bits, tuple(value[f"{name}_sram.KiB"] for name in BUFFERS))
+        bits, shape = self.word_bits, (value["array_columns"], value["array_rows"])
+        price = self._prices(tuple(value[f"{name}_sram.KiB"] for name in BUFFERS))
         rate = f"{value['dram.bandwidth']}\nwords/\ncycle"
         off_chip = Box("DRAM", ("unlimited", f"{price['dram_pJ']:.3g} pJ/word"), "one", "off-chip", None)
         boxes = [
@@ -296,8 +297,8 @@ class SystolicSimulator:
         from archgym.simulators.dnn.text import area_text
 
         value: dict[str, Any] = self.space.row(levels)
-        bits = value["word_bits"]
-        price = self._prices(bits, tuple(value[f"{name}_sram.KiB"] for name in BUFFERS))
+        bits = self.word_bits
+        price = self._prices(tuple(value[f"{name}_sram.KiB"] for name in BUFFERS))
         rows = [
             ["DRAM", "1", "unlimited", f"{value['dram.bandwidth']} words/cycle", f"{price['dram_pJ']:.3g} pJ/word", "-"]
         ]
@@ -367,16 +368,17 @@ def _words(cost: SystolicCost, traffic: SystolicTraffic, outputs: int) -> dict[s
     return {name: np.asarray(value, dtype=np.float64) for name, value in counts.items()}
 
 
-_DEFAULTS = {"technology_nm": 45, "clock_GHz": 1.0}
+_DEFAULTS = {"word_bits": 16, "technology_nm": 45, "clock_GHz": 1.0}
 
 
-def make_systolic(technology_nm: int = 45, clock_GHz: float = 1.0) -> SystolicSimulator:
-    """The simulator of ``SystolicEnv-v0``, in a process of 45 or 22 nm.
+def make_systolic(word_bits: int = 16, technology_nm: int = 45, clock_GHz: float = 1.0) -> SystolicSimulator:
+    """The simulator of ``SystolicEnv-v0``, in a process of 45 or 22 nm; operands and sums have ``word_bits`` bits.
 
     Raises:
-        ConfigError: for another process, and a clock that is not above 0.
+        ConfigError: for another width or process, and a clock that is not above 0.
     """
+    check_word_bits(word_bits)
     positive_option("clock_GHz", clock_GHz)
-    components.multiply_accumulate(16, technology_nm)
-    options = {"technology_nm": technology_nm, "clock_GHz": clock_GHz}
-    return SystolicSimulator(simulator_name("dnn-systolic", _DEFAULTS, options), technology_nm, clock_GHz)
+    components.multiply_accumulate(word_bits, technology_nm)
+    options = {"word_bits": word_bits, "technology_nm": technology_nm, "clock_GHz": clock_GHz}
+    return SystolicSimulator(simulator_name("dnn-systolic", _DEFAULTS, options), word_bits, technology_nm, clock_GHz)
