@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -49,6 +50,18 @@ def progress_bar(quiet: bool) -> Progress:
         disable=quiet or not sys.stderr.isatty(),
         transient=True,
     )
+
+
+_PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
+
+
+def quantity(value: float, unit: str) -> str:
+    """A number with four significant digits, in a unit with a prefix (``50.73 ns``) where the unit takes one."""
+    if unit not in ("s", "J", "W", "B/s") or value == 0 or not math.isfinite(value):
+        return number(value)
+    exponent = 3 * math.floor(math.log10(abs(value) * (1 + 1e-9)) / 3)
+    exponent = min(max(exponent, min(_PREFIXES)), max(_PREFIXES))
+    return f"{value / 10.0**exponent:.4g} {_PREFIXES[exponent]}{unit}"
 
 
 def number(value: float) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from archgym import families, make_problem
 from archgym.agents import agent_names
-from archgym.cli.output import name_values, number, progress_bar, table
+from archgym.cli.output import name_values, number, progress_bar, quantity, table
 from archgym.errors import MissingExtraError
 from archgym.problem import Evaluation, Problem
 from archgym.rollout import make_spec, run_path, run_search
@@ -109,7 +109,7 @@ def _comparison(found: Run, problem: Problem) -> list[list[object]]:
             continue
         before, after = problem.reference[metric.name], best[metric.name]
         change = f"{100 * (after / before - 1):+.1f} %" if before else ""
-        rows.append([metric.name, number(before), number(after), change])
+        rows.append([metric.name, quantity(before, metric.unit), quantity(after, metric.unit), change])
     return rows
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from archgym import families, make_problem
 from archgym.agents import agent_names
 from archgym.cli.agent_page import show_agent
-from archgym.cli.output import name_values, number, save_pixels, table
+from archgym.cli.output import name_values, quantity, save_pixels, table
 from archgym.problem import Problem
 from archgym.registry import Family, family
 
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     table(
         f"Metrics, with the default design's value on {problem.workload.name!r}",
         ["metric", "default", "better", "what"],
-        [[m.name, number(problem.reference[m.name]), _better(m.direction), m.help] for m in problem.metrics],
+        [[m.name, quantity(problem.reference[m.name], m.unit), _better(m.direction), m.help] for m in problem.metrics],
     )
     hardware = getattr(problem.simulator, "hardware", None)
     if hardware is not None:
