@@ -7,6 +7,7 @@ writing again. Being killed can only cut off the last record of one segment, whi
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -250,14 +251,35 @@ def _lock(path: Path, directory: Path) -> IO[bytes]:
     return file
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A draft to write; it takes the place of ``path`` when all went well, and is removed otherwise.
+
+    Raises:
+        RunFileError: naming the path, if the system refuses to write (a full disk).
+    """
     draft = path.with_name(path.name + ".new")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)
+    try:
+        yield draft
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        if isinstance(error, OSError):
+            raise RunFileError(f"{path}: cannot be written ({error.strerror or error})") from error
+        raise
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all.
+
+    Raises:
+        RunFileError: as `replacing`.
+    """
+    with replacing(path) as draft:
+        draft.write_bytes(content)
 
 
 def _difference(held: Study, new: Study) -> str:

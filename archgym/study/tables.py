@@ -7,6 +7,7 @@ study; what does (processor time, executor) is in ``timings.parquet``.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from archgym.runlog import RunWriter
 from archgym.space import Parameter, Space
 from archgym.study.plan import Plan, PlannedRun
 from archgym.study.records import Log, Record, unpack_run
-from archgym.study.store import Store, finished
+from archgym.study.store import Store, finished, replacing
 
 if TYPE_CHECKING:
     import pyarrow
@@ -36,6 +37,7 @@ def write_tables(store: Store, plan: Plan, directory: Path) -> list[Path]:
 
     Raises:
         MissingExtraError: if pyarrow is not installed.
+        RunFileError: if the system refuses to write (a full disk); earlier tables stay as they were.
     """
     try:
         import pyarrow
@@ -44,19 +46,19 @@ def write_tables(store: Store, plan: Plan, directory: Path) -> list[Path]:
         raise MissingExtraError("writing Parquet tables", "study") from error
     directory.mkdir(parents=True, exist_ok=True)
     paths = [directory / "runs.parquet", directory / "timings.parquet"]
-    pyarrow.parquet.write_table(
-        pyarrow.Table.from_pylist(_run_rows(store, plan), _RUNS()), paths[0], compression="zstd"
-    )
+    runs = pyarrow.Table.from_pylist(_run_rows(store, plan), _RUNS())
     timings = [
         {"run": r.number, "hash": r.hash, "cpu_s": c.head["cpu_s"], "executor": c.head["executor"]}
         for r, c in finished(store, plan)
     ]
     schema = pyarrow.schema([("run", "int32"), ("hash", "string"), ("cpu_s", "float64"), ("executor", "string")])
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(timings, schema), paths[1], compression="zstd")
+    for path, table in zip(paths, (runs, pyarrow.Table.from_pylist(timings, schema)), strict=True):
+        with replacing(path) as draft:
+            pyarrow.parquet.write_table(table, draft, compression="zstd")
     for id in dict.fromkeys(key.id for key in plan.problems):
         path = directory / f"evaluations-{id}.parquet"
-        _write_evaluations(store, plan, id, path)
-        paths.append(path)
+        if _write_evaluations(store, plan, id, path):
+            paths.append(path)
     return paths
 
 
@@ -113,20 +115,21 @@ def _run_rows(store: Store, plan: Plan) -> list[dict[str, Any]]:
     return rows
 
 
-def _write_evaluations(store: Store, plan: Plan, id: str, path: Path) -> None:
+def _write_evaluations(store: Store, plan: Plan, id: str, path: Path) -> bool:
+    """Whether there were any to write."""
     import pyarrow.parquet
 
-    writer = None
-    draft = path.with_name(path.name + ".new")
-    try:
-        for table in _evaluations(store, plan, id):
-            writer = writer or pyarrow.parquet.ParquetWriter(draft, table.schema, compression="zstd")
+    tables = _evaluations(store, plan, id)
+    first = next(tables, None)
+    if first is None:
+        return False
+    with (
+        replacing(path) as draft,
+        pyarrow.parquet.ParquetWriter(draft, first.schema, compression="zstd") as writer,
+    ):
+        for table in itertools.chain([first], tables):
             writer.write_table(table)
-    finally:
-        if writer:
-            writer.close()
-    if writer:
-        draft.replace(path)
+    return True
 
 
 def _evaluations(store: Store, plan: Plan, id: str) -> Iterator[pyarrow.Table]:

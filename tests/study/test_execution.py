@@ -205,6 +205,36 @@ def test_a_write_that_the_system_refuses_keeps_what_was_finished(tmp_path, study
     assert len(contents(tmp_path / "s")) == 16
 
 
+REFUSED = """
+import resource, signal, sys
+sys.path.insert(0, {root!r})
+from archgym.errors import RunFileError
+from archgym.study import Store, plan_study
+from archgym.study.tables import write_tables
+from tests.study.toy import toy_study
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+try:
+    write_tables(Store({directory!r}), plan_study(toy_study()), Store({directory!r}).directory)
+except RunFileError as error:
+    print(error)
+"""
+
+
+def test_tables_that_cannot_be_written_leave_the_earlier_ones(tmp_path, study):
+    run_study(study, tmp_path / "s", SERIAL)
+    paths = write_tables(Store(tmp_path / "s"), plan_study(study), tmp_path / "s")
+    before = [path.read_bytes() for path in paths]
+    root = str(Path(__file__).parents[2])
+    (tmp_path / "script.py").write_text(REFUSED.format(root=root, directory=str(tmp_path / "s")))
+    command = [sys.executable, str(tmp_path / "script.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "runs.parquet: cannot be written" in done.stdout
+    assert [path.read_bytes() for path in paths] == before
+    assert not list((tmp_path / "s").glob("*.new"))
+
+
 def test_a_damaged_segment_costs_the_damaged_runs_only(tmp_path, study):
     run_study(study, tmp_path / "s", SERIAL)
     whole = contents(tmp_path / "s")
