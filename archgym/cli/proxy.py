@@ -173,10 +173,11 @@ def _show(report: dict[str, Any]) -> None:
     for name, found in report["metrics"].items():
         for where, e in (("all", found["overall"]), *found["workloads"].items()):
             if e["rows"]:
-                rows.append([name, where, e["rows"], _percent(e["relative_rmse"]), _percent(e["mape"]), _percent(e["worst"]),
+                new = e["new"].get("relative_rmse")
+                rows.append([name, where, e["rows"], _percent(e["relative_rmse"]), _percent(new), _percent(e["mape"]), _percent(e["worst"]),
                              _plain(e["r2"]), _plain(e["rank"]), _percent(e["within"]["0.6827"]),
                              _percent(e["within"]["0.9545"]), e["far_rows"]])  # fmt: skip
-    table("Errors", ["metric", "workload", "rows", "relative RMSE", "mean error", "worst", "R²", "rank", "within 1 dev.",
+    table("Errors", ["metric", "workload", "rows", "relative RMSE", "of new forms", "mean error", "worst", "R²", "rank", "within 1 dev.",
                      "within 2 dev.", "far"], rows)  # fmt: skip
     top = [[r["workload"], r["objective"], r["pool"], k, number(e["regret"]), _percent(e["share"]), e["hits"]]
            for r in report["regret"] for k, e in r["top"].items()]  # fmt: skip

@@ -59,7 +59,7 @@ def held_out_truth(proxy: Proxy, dataset: Dataset, most: int = 100_000) -> list[
         )
     names = [metric.name for metric in proxy.metrics]
     samples = gather(dataset, names, most, "test", drop_missing=True)
-    found: list[Truth] = []  # type: ignore[no-redef]
+    truths: list[Truth] = []
     for number in np.unique(samples.workload).tolist():
         entry = manifest.workloads[number]
         if entry["fingerprint"] not in proxy.workloads and not proxy.general:
@@ -68,10 +68,10 @@ def held_out_truth(proxy: Proxy, dataset: Dataset, most: int = 100_000) -> list[
         workload = Workload(entry["domain"], entry["name"], entry["fingerprint"], None, {}, entry["features"])
         columns = {name: rows.targets[:, column].copy() for column, name in enumerate(names)}
         true = Metrics(columns, rows.feasible, ("",) * len(rows))
-        found.append(Truth(entry["name"], rows.designs, true, proxy(rows.designs, workload)))
-    if not found:
+        truths.append(Truth(entry["name"], rows.designs, true, proxy(rows.designs, workload)))
+    if not truths:
         raise DatasetError(f"{dataset.directory} has no held-out row on a workload of {proxy.name}")
-    return found
+    return truths
 
 
 def simulated_truth(proxy: Proxy, problem: Problem, count: int, seed: int = 0) -> Truth:
@@ -102,7 +102,8 @@ def evaluate_proxy(proxy: Proxy, truths: Sequence[Truth]) -> dict[str, Any]:
     For each metric: ``relative_rmse`` (root mean square error over mean magnitude), ``mape`` (mean relative error),
     ``worst`` (largest relative error), ``r2``, ``rank`` (Spearman's correlation), ``within`` (share of errors within
     the deviation that should hold 50, 68.27, 90 and 95.45 %), ``scaled_rms`` (root mean square of error over
-    deviation; 1 if calibrated), and ``near``/``far`` (relative RMSE of designs near to and far from the data).
+    deviation; 1 if calibrated), ``near``/``far`` (relative RMSE of designs near to and far from the data), and
+    ``known_rows`` and ``new`` (the same measures of designs whose canonical form no training row has).
     """
     report: dict[str, Any] = {"proxy": proxy.name, "rows": sum(len(truth.designs) for truth in truths), "metrics": {}}
     report["feasibility_accuracy"] = float(
@@ -124,7 +125,9 @@ def _errors(truths: Sequence[Truth], name: str) -> dict[str, Any]:
     predicted = joined([truth.predicted[name] for truth in truths])
     deviation = joined([truth.predicted.extras[f"deviation.{name}"] for truth in truths])
     far = joined([truth.predicted.extras["is_far"] for truth in truths])
-    return errors(true, predicted, deviation, far)
+    known = joined([truth.predicted.extras[f"known.{name}"] for truth in truths])
+    new = errors(true[~known], predicted[~known], deviation[~known], far[~known])
+    return errors(true, predicted, deviation, far) | {"known_rows": int(known.sum()), "new": new}
 
 
 def errors(true: Floats, predicted: Floats, deviation: Floats, far: NDArray[np.bool_]) -> dict[str, Any]:

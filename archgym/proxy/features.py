@@ -91,12 +91,14 @@ class FeatureMap:
         missing = [feature for feature in self.workload_names if feature not in features]
         if missing:
             raise WorkloadError(f"workload {name!r} lacks the features {', '.join(missing)} that the proxy reads")
-        return self.scaled(raw_features(features, self.workload_names)[None], self.workload_names)[0]
+        columns: Floats = self.scaled(raw_features(features, self.workload_names)[None], self.workload_names)[0]
+        return columns
 
     def scaled(self, raw: Floats, names: Sequence[str]) -> Floats:
         """Workload columns, shape (B, W), of raw features, shape (B, len(names))."""
         chosen = raw[:, [names.index(name) for name in self.workload_names]]
-        return (chosen - np.array(self.centre)) / np.array(self.spread)
+        columns: Floats = (chosen - np.array(self.centre)) / np.array(self.spread)
+        return columns
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -109,4 +111,5 @@ class FeatureMap:
 def raw_features(features: Mapping[str, float], names: Sequence[str]) -> Floats:
     """The named features of a workload by order of magnitude, sign kept, shape (len(names),)."""
     values = np.array([float(features[name]) for name in names])
-    return np.sign(values) * np.log1p(np.abs(values))
+    sized: Floats = np.sign(values) * np.log1p(np.abs(values))
+    return sized

@@ -46,7 +46,7 @@ def save_proxy(proxy: Proxy, directory: Path | str) -> Path:
     draft = directory.with_name(directory.name + ".partial")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    arrays = {"reach": proxy.reach.packed()}
+    arrays: dict[str, Any] = {"reach": proxy.reach.packed()}
     for number, part in enumerate(proxy.parts):
         arrays |= {f"{number}.{name}": array for name, array in part.model.arrays().items()}
     np.savez_compressed(draft / ARRAYS, **arrays)

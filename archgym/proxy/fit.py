@@ -178,7 +178,7 @@ def predict(model: TargetModel, table: Table) -> Floats:
     """The metric of every row of ``table``, workload by workload, shape (N,)."""
     value = np.empty(len(table))
     for mine, bound in _by_workload(model, table):
-        value[mine] = bound(table.designs[mine])[0]
+        value[mine] = bound(table.designs[mine]).value
     return value
 
 
@@ -241,7 +241,7 @@ def calibrate(
         errors.append(found.value - (np.log(test.target) if logarithm else test.target))
         spreads.append(found.spread)
         known.append(found.known)
-    error, spread, seen = map(np.concatenate, (errors, spreads, known))
+    error, spread, seen = np.concatenate(errors), np.concatenate(spreads), np.concatenate(known)
     floor, factor = likeliest_deviation(error[~seen], spread[~seen]) if not seen.all() else (0.0, 1.0)
     if not seen.any():
         return floor, factor, floor

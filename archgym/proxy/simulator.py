@@ -69,8 +69,9 @@ class Proxy:
     def __call__(self, designs: Designs, workload: Workload) -> Metrics:
         """Predicted metrics of B designs, shape (B, D).
 
-        ``extras``: ``is_far`` (bool, a pair of levels that never occurred together in the training data) and
-        ``deviation.METRIC`` (the standard deviation of the prediction's error, in the metric's unit).
+        ``extras``: ``is_far`` (bool, a pair of levels that never occurred together in the training data),
+        ``deviation.METRIC`` (the standard deviation of the prediction's error, in the metric's unit) and
+        ``known.METRIC`` (bool, the value is that of a training design which behaves the same).
 
         Raises:
             WorkloadError: for a workload it was not trained on (unless ``general``).
@@ -80,13 +81,15 @@ class Proxy:
         bound = self._bind(workload)
         columns = {metric.name: np.empty(len(rows)) for metric in self.metrics}
         deviations = {metric.name: np.empty(len(rows)) for metric in self.metrics}
+        known = {metric.name: np.empty(len(rows), dtype=bool) for metric in self.metrics}
         feasible, far = np.ones(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
         for start in range(0, len(rows), BLOCK):
             block, here = rows[start : start + BLOCK], slice(start, start + BLOCK)
             for name, values in columns.items():
-                values[here], deviations[name][here] = bound[name](block)
+                found = bound[name](block)
+                values[here], deviations[name][here], known[name][here] = found.value, found.deviation, found.known
             if FEASIBLE in bound:
-                feasible[here] = bound[FEASIBLE](block)[0] >= 0.5
+                feasible[here] = bound[FEASIBLE](block).value >= 0.5
             far[here] = self.reach.unseen(block) > 0
         reasons = ("",) * len(rows)
         if not feasible.all():
@@ -94,6 +97,7 @@ class Proxy:
             columns = {name: np.where(feasible, values, np.nan) for name, values in columns.items()}
         extras: dict[str, NDArray[Any]] = {"is_far": far}
         extras |= {f"deviation.{name}": values for name, values in deviations.items()}
+        extras |= {f"known.{name}": values for name, values in known.items()}
         return Metrics(columns, feasible, reasons, extras)
 
     def check(self) -> None:

@@ -69,7 +69,11 @@ class TargetModel:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every array: the model's, the rules, and what is remembered."""
-        own = {"rules": self.structure.rules, "memory.keys": self.memory.keys, "memory.values": self.memory.values}
+        own: dict[str, NDArray[Any]] = {
+            "rules": self.structure.rules,
+            "memory.keys": self.memory.keys,
+            "memory.values": self.memory.values,
+        }
         return {**self.model.arrays(), **own}
 
     def to_json(self) -> dict[str, Any]:
@@ -117,8 +121,8 @@ class BoundTarget:
         others = members[:, 1:] if lead else members
         return mean, np.sqrt(_ordered_sum((others - mean[:, None]) ** 2) / others.shape[1])
 
-    def __call__(self, designs: Designs, threads: int | None = None) -> tuple[Floats, Floats]:
-        """The metric and its standard deviation, in the metric's unit, each of shape (B,)."""
+    def __call__(self, designs: Designs, threads: int | None = None) -> Prediction:
+        """The metric in its unit."""
         target = self._target
         found = self.raw(designs, threads)
         margin = MARGIN * (target.high - target.low)
@@ -126,14 +130,23 @@ class BoundTarget:
         deviation = np.sqrt(target.floor**2 + (target.factor * found.spread) ** 2)
         deviation = np.where(found.known, target.known, deviation)
         if not target.logarithm:
-            return value, deviation
+            return Prediction(value, deviation, found.known)
         metric = np.exp(value)
-        return metric, metric * deviation
+        return Prediction(metric, metric * deviation, found.known)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Value and standard deviation in the metric's unit, and whether it was remembered, each of shape (B,)."""
+
+    value: Floats
+    deviation: Floats
+    known: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Raw:
-    """Predictions, spread of the members around them, and whether they were remembered, each of shape (B,)."""
+    """Predictions in the model's terms, spread of the members, and whether they were remembered, each of shape (B,)."""
 
     value: Floats
     spread: Floats

@@ -71,7 +71,7 @@ class TreeModel:
         """
         kinds = {"column": np.int32, "child": np.int32, "root": np.int32, "member": np.int32}
         try:
-            parts = {
+            parts: dict[str, Any] = {
                 name: np.ascontiguousarray(arrays[name], dtype=kinds.get(name, np.float64))
                 for name in ("column", "threshold", "child", "value", "root", "member", "base", "weight")
             }

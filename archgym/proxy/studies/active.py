@@ -10,8 +10,8 @@ import numpy as np
 from archgym.proxy.active import RULES, active_learning
 from archgym.proxy.fit import Candidate
 from archgym.proxy.simulator import Proxy
-from archgym.proxy.studies.common import BLUE, ORANGE, Outcome, Scale, Tell, simulated, truth
-from archgym.report.style import new_figure, save
+from archgym.proxy.studies.common import Outcome, Scale, Tell, simulated, truth
+from archgym.report.style import BLUE, ORANGE, new_figure, save
 
 TARGETS = ("mean_latency_s",)
 CANDIDATE = Candidate("boosting", {"leaves": 31, "rate": 0.1, "rounds": 200, "leaf": 1})

@@ -10,18 +10,8 @@ import numpy as np
 from archgym.dataset.coverage import design_hash
 from archgym.problem import Problem
 from archgym.proxy.samples import Samples, held_out
-from archgym.proxy.studies.common import (
-    BLUE,
-    ORANGE,
-    Outcome,
-    Scale,
-    Tell,
-    error,
-    fit,
-    simulated,
-    truth,
-)
-from archgym.report.style import new_figure, save
+from archgym.proxy.studies.common import Outcome, Scale, Tell, error, fit, simulated, truth
+from archgym.report.style import BLUE, ORANGE, new_figure, save
 from archgym.rollout import run_search
 
 AGENTS = ("random", "walker", "hillclimb", "annealing", "ga", "aco")

@@ -8,20 +8,10 @@ from typing import Any
 import numpy as np
 
 from archgym.proxy.active import problem_manifest
-from archgym.proxy.studies.common import (
-    BLUE,
-    BOOSTING,
-    GREEN,
-    ORANGE,
-    Outcome,
-    Scale,
-    Tell,
-    simulated,
-    truth,
-)
+from archgym.proxy.studies.common import BOOSTING, Outcome, Scale, Tell, simulated, truth
 from archgym.proxy.train import train_on
 from archgym.registry import make_problem
-from archgym.report.style import new_figure, save
+from archgym.report.style import BLUE, GREEN, ORANGE, new_figure, save
 from archgym.rollout import run_search
 
 AGENTS = ("random", "hillclimb", "annealing", "ga")

@@ -8,22 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from archgym.proxy.active import problem_manifest
-from archgym.proxy.studies.common import (
-    BLUE,
-    BOOSTING,
-    DRAM_TARGETS,
-    GREEN,
-    ORANGE,
-    Outcome,
-    Scale,
-    Tell,
-    draw_designs,
-    simulated,
-    truth,
-)
+from archgym.proxy.studies.common import BOOSTING, DRAM_TARGETS, Outcome, Scale, Tell, draw_designs, simulated, truth
 from archgym.proxy.train import train_on
 from archgym.registry import make_problem
-from archgym.report.style import GREY, new_figure, save
+from archgym.report.style import BLUE, GREEN, GREY, ORANGE, new_figure, save
 
 #: seconds that a process of DRAMSys takes for one design, start included (ArchGym's way of asking it)
 DRAMSYS_S = 0.03

@@ -13,18 +13,9 @@ from archgym.proxy.features import FeatureMap
 from archgym.proxy.fit import relative_rmse
 from archgym.proxy.networks import NetworkModel, fit_networks
 from archgym.proxy.samples import Samples
-from archgym.proxy.studies.common import (
-    BLUE,
-    ORANGE,
-    Outcome,
-    Scale,
-    Tell,
-    draw_designs,
-    simulated,
-    truth,
-)
+from archgym.proxy.studies.common import Outcome, Scale, Tell, draw_designs, simulated, truth
 from archgym.registry import make_problem
-from archgym.report.style import new_figure, save
+from archgym.report.style import BLUE, ORANGE, new_figure, save
 
 WORKLOAD, SHORT = "cloud-1", "cloud-1?requests=500"
 TARGETS = ("mean_latency_s", "total_time_s", "energy_J")
