@@ -24,6 +24,7 @@ def write_report(store: Store, out: Path, pictures: bool = True) -> list[Path]:
     learned = {view.label: figures.learn_importance(view) for view in analysis.views}
     drawn = {
         "lottery": figures.lottery(analysis),
+        "spread": figures.spreads(analysis),
         "regret": figures.regret_curves(analysis),
         "profiles": figures.profiles(analysis),
         "fronts": figures.fronts(analysis),

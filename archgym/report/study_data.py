@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from archgym.errors import ConfigError
 from archgym.problem import Problem
+from archgym.registry import family
 from archgym.simulators.table import Standing, find_table
 from archgym.statistics import HeldOut, best_so_far, budgets_up_to, held_out_best
 from archgym.study.definition import ProblemKey, Study
@@ -108,6 +109,27 @@ class View:
         return self.key.label
 
 
+@dataclass(frozen=True)
+class Plane:
+    """Designs of a workload in two costs.
+
+    Attributes:
+        names: of the two metrics.
+        units: theirs.
+        costs: of designs the study found, shape (N, 2).
+        exact: of every different result of the space, shape (U, 2), where that is known.
+        default: of the default design, shape (2,).
+    """
+
+    id: str
+    workload: str
+    names: tuple[str, str]
+    units: tuple[str, str]
+    costs: Values
+    exact: Values | None
+    default: Values
+
+
 @dataclass
 class Analysis:
     """A study ready to be reported."""
@@ -128,6 +150,12 @@ class Analysis:
     def shared(self) -> list[View]:
         """Views on which every group has results: what comparisons over problems use."""
         return [view for view in self.views if all(label in view.groups for label in self.labels)]
+
+    @cached_property
+    def planes(self) -> list[Plane]:
+        """The designs found in the plane of two costs that the family names, one a workload."""
+        keys = dict.fromkeys((view.key.id, view.key.workload) for view in self.views if family(view.key.id).plane)
+        return [_plane([v for v in self.views if (v.key.id, v.key.workload) == key]) for key in keys]
 
     @property
     def exact(self) -> bool:
@@ -226,7 +254,30 @@ def _average_random(runs: list[tuple[PlannedRun, Record]], problem: Problem) -> 
     return float(problem.evaluate(designs).reward.mean())
 
 
-def front_designs(view: View) -> NDArray[np.int64]:
+def _plane(views: list[View]) -> Plane:
+    key, problem = views[0].key, views[0].problem
+    names = family(key.id).plane
+    assert names is not None
+    designs = np.unique(np.concatenate([_front_designs(view) for view in views]), axis=0)
+    metrics = problem.evaluate(designs).metrics
+    exact = None
+    if views[0].standing:
+        table = views[0].standing.table
+        places = [[metric.name for metric in table.metrics].index(name) for name in names]
+        exact = table.results[:, places]
+    units = {metric.name: metric.unit for metric in problem.metrics}
+    return Plane(
+        key.id,
+        key.workload,
+        names,
+        (units[names[0]], units[names[1]]),
+        np.stack([metrics[name] for name in names], axis=1),
+        exact,
+        np.array([problem.reference[name] for name in names]),
+    )
+
+
+def _front_designs(view: View) -> NDArray[np.int64]:
     """Designs of a view whose metrics a front is drawn from: the best by reward, and others at random."""
     order = np.argsort(-view.rewards, kind="stable")
     most = 4 * _FRONT_SAMPLE if view.standing else _FRONT_SAMPLE

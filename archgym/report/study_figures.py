@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from archgym.report.search import scaled as scaled_unit
-from archgym.report.study_data import Analysis, View, front_designs
-from archgym.report.study_tables import strata
+from archgym.report.study_data import Analysis, Plane, View
+from archgym.report.study_tables import spread_by_budget, strata
 from archgym.statistics import (
     Importance,
     curve_band,
@@ -90,6 +90,29 @@ def lottery(analysis: Analysis) -> dict[str, Figure]:
         layout = _layout(title, "workload", "scaled best reward (1 = best known)", boxmode="group")
         figures[f"{id} · {objective}"] = {"data": data, "layout": layout}
     return figures
+
+
+def spreads(analysis: Analysis) -> dict[str, Figure]:
+    """How wide the lottery is at each budget: the interquartile range over settings, median over problems."""
+    data = []
+    for label in analysis.labels:
+        found = spread_by_budget(analysis, label)
+        if found is not None:
+            data.append(
+                {
+                    "type": "scatter",
+                    "mode": "lines+markers",
+                    "name": label,
+                    "x": found[0].tolist(),
+                    "y": _numbers(found[1]),
+                    "line": {"color": colour(analysis, label), "width": 2},
+                    "marker": {"size": 4, "color": colour(analysis, label)},
+                }
+            )
+    if not data:
+        return {}
+    layout = _layout("Interquartile range over settings", "evaluations", "interquartile range (scaled)", **_log_x())
+    return {"all problems": {"data": data, "layout": layout}}
 
 
 def regret_curves(analysis: Analysis) -> dict[str, Figure]:
@@ -208,43 +231,28 @@ def profiles(analysis: Analysis) -> dict[str, Figure]:
 
 def fronts(analysis: Analysis) -> dict[str, Figure]:
     """Designs of each workload in the plane of two costs, with the front of those the study found."""
-    from archgym.registry import family
-
-    figures: dict[str, Figure] = {}
-    for id, workload in dict.fromkeys((view.key.id, view.key.workload) for view in analysis.views):
-        plane = family(id).plane
-        if plane:
-            views = [view for view in analysis.views if (view.key.id, view.key.workload) == (id, workload)]
-            figures[f"{id} · {workload}"] = _front(views, plane)
-    return figures
+    return {f"{plane.id} · {plane.workload}": _front(plane) for plane in analysis.planes}
 
 
-def _front(views: list[View], plane: tuple[str, str]) -> Figure:
-    problem = views[0].problem
-    designs = np.unique(np.concatenate([front_designs(view) for view in views]), axis=0)
-    metrics = problem.evaluate(designs).metrics
-    costs = np.stack([metrics[name] for name in plane], axis=1)
-    units = {metric.name: metric.unit for metric in problem.metrics}
-    scales = [scaled_unit(costs[:, k], units[name]) for k, name in enumerate(plane)]
-    costs = costs * [factor for factor, _ in scales]
-    default = [problem.reference[name] * factor for name, (factor, _) in zip(plane, scales, strict=True)]
+def _front(plane: Plane) -> Figure:
+    scales = [scaled_unit(plane.costs[:, k], unit) for k, unit in enumerate(plane.units)]
+    factors = [factor for factor, _ in scales]
+    costs = plane.costs * factors
     front = costs[nondominated(costs)]
-    data: list[Figure] = [
-        _points("designs found", costs, {"color": "#a0aec0", "size": 4}),
-    ]
-    if views[0].standing:
-        table = views[0].standing.table
-        everything = np.stack([table.results[:, [m.name for m in table.metrics].index(name)] for name in plane], axis=1)
-        everything = everything * [factor for factor, _ in scales]
+    data: list[Figure] = [_points("designs found", costs, {"color": "#a0aec0", "size": 4})]
+    if plane.exact is not None:
+        everything = plane.exact * factors
         data.append(_steps("exact front of the space", everything[nondominated(everything)], "#000000", "dot"))
     data.append(_steps("front found", front, "#009e73", "solid"))
-    data.append(_points("default design", np.array([default]), {"color": "#e69f00", "size": 11, "symbol": "square"}))
+    default = np.array([plane.default * factors])
+    data.append(_points("default design", default, {"color": "#e69f00", "size": 11, "symbol": "square"}))
     titles = [
-        f"{name.rsplit('_', 1)[0].replace('_', ' ')} ({unit})" for name, (_, unit) in zip(plane, scales, strict=True)
+        f"{name.rsplit('_', 1)[0].replace('_', ' ')} ({unit})"
+        for name, (_, unit) in zip(plane.names, scales, strict=True)
     ]
     logs = [bool(len(front)) and np.nanmin(c) > 0 and np.nanmax(c) / np.nanmin(c) > 20 for c in costs.T]
     axes = {axis: {"type": "log"} if log else {} for axis, log in zip(("xaxis", "yaxis"), logs, strict=True)}
-    title = f"{views[0].key.workload}: {len(front)} designs on the front"
+    title = f"{plane.workload}: {len(front)} designs on the front"
     return {"data": data, "layout": _layout(title, titles[0], titles[1], **axes)}
 
 

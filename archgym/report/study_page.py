@@ -11,8 +11,8 @@ from typing import Any
 from archgym import __version__
 from archgym.errors import MissingExtraError
 from archgym.report.study_data import Analysis
-from archgym.report.study_tables import Cell, Table, shown
 from archgym.report.study_words import best_design
+from archgym.report.table import Cell, Table, shown
 
 _SECTIONS = {
     "lottery": (
@@ -20,6 +20,11 @@ _SECTIONS = {
         "Each box holds one group's settings: the best reward at equal budget, mean over seeds, scaled so that 0 is the "
         "average random design and 1 the best known one. A tall box means that the result is a matter of luck in the "
         "settings.",
+    ),
+    "spread": (
+        "The lottery by budget",
+        "How wide the boxes are at each budget: the interquartile range over settings, median over problems. Where it "
+        "comes to nothing, the settings no longer matter.",
     ),
     "regret": (
         "Regret by evaluations",
@@ -84,8 +89,10 @@ def _body(analysis: Analysis, tables: dict[str, Table], figures: dict[str, Any],
         lines += _figure(key, len(figures[key]))
         if key == "lottery":
             lines.append(_folded(tables["lottery"]))
+        if key in ("spread", "fronts") and key in tables:
+            lines.append(_folded(tables[key]))
     lines.append('<h2 id="statistics">Statistics</h2>')
-    lines += [_table(table) for key, table in tables.items() if key not in ("setting", "lottery")]
+    lines += [_table(table) for key, table in tables.items() if key not in ("setting", "lottery", "spread", "fronts")]
     lines.append('<h2 id="designs">Best designs</h2>')
     for view in analysis.views:
         words, parameters, metrics = best_design(view)

@@ -24,7 +24,7 @@ def save_pictures(analysis: Analysis, figures: dict[str, Figures], folder: Path)
     paths = []
     for name, figure in figures.get("lottery", {}).items():
         paths += _lottery(analysis, figure, folder / _file("lottery", name))
-    for kind in ("regret", "profiles", "fronts"):
+    for kind in ("spread", "regret", "profiles", "fronts"):
         for name, figure in figures.get(kind, {}).items():
             paths += _lines(figure, folder / _file(kind, name), legend="best" if kind == "fronts" else "outside")
     for name, figure in figures.get("importance", {}).items():

@@ -1,100 +1,38 @@
-"""The numbers of a study's report as tables, and their CSV and LaTeX forms.
+"""The numbers of a study's report as tables.
 
 Every table is made from `Analysis` alone; agents are compared at the budget they all had.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from archgym.report.study_data import Analysis, Group, View
+from archgym.report.table import Cell, Table
 from archgym.statistics import (
     Interval,
     RankTable,
     bootstrap,
     evaluations_to_target,
     expected_running_time,
+    hypervolume,
     lottery_spread,
+    nondominated,
     probability_of_improvement,
     rank_table,
     relative_improvement,
 )
 
-Cell = str | int | float | None
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table with a caption; ``name`` is its file name."""
-
-    name: str
-    title: str
-    columns: tuple[str, ...]
-    rows: list[list[Cell]]
-    note: str = ""
-
-    def csv(self) -> str:
-        """RFC 4180, full precision."""
-        text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerow(self.columns)
-        writer.writerows(self.rows)
-        return text.getvalue()
-
-    def latex(self) -> str:
-        """A ``tabular`` without packages."""
-        numeric = [all(not isinstance(row[k], str) for row in self.rows) for k in range(len(self.columns))]
-        head = " & ".join(_tex(column) for column in self.columns)
-        lines = [" & ".join(_tex(shown(cell)) for cell in row) + r" \\" for row in self.rows]
-        return "\n".join(
-            [
-                f"% {self.title}",
-                r"\begin{tabular}{" + "".join("r" if n else "l" for n in numeric) + "}",
-                r"\hline",
-                head + r" \\",
-                r"\hline",
-                *lines,
-                r"\hline",
-                r"\end{tabular}",
-                "",
-            ]
-        )
-
-
-def shown(cell: Cell) -> str:
-    """A cell for people: four significant digits."""
-    if cell is None or (isinstance(cell, float) and np.isnan(cell)):
-        return "–"
-    if isinstance(cell, float):
-        return "never" if np.isinf(cell) else f"{cell:.4g}"
-    return f"{cell:,}" if isinstance(cell, int) else cell
-
-
-_TEX = {
-    "&": r"\&",
-    "%": r"\%",
-    "_": r"\_",
-    "#": r"\#",
-    "$": r"\$",
-    "–": "--",
-    "·": r"$\cdot$",
-    "±": r"$\pm$",
-    "~": r"\~{}",
-}
-
-
-def _tex(text: str) -> str:
-    return "".join(_TEX.get(character, character) for character in text)
-
 
 def all_tables(analysis: Analysis) -> list[Table]:
     """Every table of the report, in its order."""
-    tables = [setting_table(analysis), lottery_table(analysis), score_table(analysis), target_table(analysis)]
+    tables = [setting_table(analysis), lottery_table(analysis)]
+    if any(spread_by_budget(analysis, label) for label in analysis.labels):
+        tables.append(spread_table(analysis))
+    tables += [score_table(analysis), target_table(analysis)]
+    if analysis.planes:
+        tables.append(front_table(analysis))
     if len(analysis.labels) > 1 and analysis.shared:
         tables += [rank_rows(analysis), improvement_table(analysis), tie_table(analysis)]
     return tables
@@ -150,6 +88,72 @@ def lottery_table(analysis: Analysis) -> Table:
         columns,
         rows,
         "Mean over seeds of the best reward at equal budget, scaled: 0 is the average random design, 1 the best known.",
+    )
+
+
+def spread_by_budget(analysis: Analysis, label: str) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
+    """Budgets, and the interquartile range over a group's settings at each, median over problems; None for one setting."""
+    views = [v for v in analysis.views if label in v.groups and len(v.groups[label].settings) > 1]
+    if not views:
+        return None
+    common = min(view.common_budget for view in views)
+    grid = np.unique(np.concatenate([view.budgets[view.budgets <= common] for view in views]))
+    ranges = []
+    for view in views:
+        means = view.scaled(view.groups[label].curves.mean(axis=1))  # (settings, budgets)
+        places = np.searchsorted(view.budgets, grid, side="right") - 1
+        low, high = np.quantile(means[:, places], [0.25, 0.75], axis=0)
+        ranges.append(high - low)
+    return grid, np.median(ranges, axis=0)
+
+
+def spread_table(analysis: Analysis) -> Table:
+    """The width of the lottery at a few budgets."""
+    found = {label: spread_by_budget(analysis, label) for label in analysis.labels}
+    curves = {label: curve for label, curve in found.items() if curve is not None}
+    common = min(int(curve[0][-1]) for curve in curves.values())
+    rows: list[list[Cell]] = [
+        [budget, *(float(values[np.searchsorted(grid, budget, side="right") - 1]) for grid, values in curves.values())]
+        for budget in tie_budgets(common)
+    ]
+    return Table(
+        "spread",
+        "The width of the lottery by budget",
+        ("budget", *curves),
+        rows,
+        "Interquartile range over settings of the mean scaled best reward, median over problems.",
+    )
+
+
+def front_table(analysis: Analysis) -> Table:
+    """How much of what can be dominated the designs found dominate."""
+    rows: list[list[Cell]] = []
+    for plane in analysis.planes:
+        front = plane.costs[nondominated(plane.costs)]
+        if not len(front):
+            continue
+        best = front if plane.exact is None else plane.exact[nondominated(plane.exact)]
+        low, high = best.min(axis=0), best.max(axis=0)
+        corner = high + 0.1 * np.where(high > low, high - low, np.abs(high))
+        box = float(np.prod(corner - low))
+        share = hypervolume(front, corner) / box
+        exact = None if plane.exact is None else hypervolume(plane.exact, corner) / box
+        rows.append([plane.id, plane.workload, *plane.names, len(front), share, exact])
+    return Table(
+        "fronts",
+        "Pareto fronts: hypervolume",
+        (
+            "problem",
+            "workload",
+            "first cost",
+            "second cost",
+            "designs on the front",
+            "hypervolume",
+            "of the exact front",
+        ),
+        rows,
+        "Share of the box between the best of each cost and a corner a tenth beyond the front's far ends that the designs "
+        "found dominate, from a sample of what was tried: the best by each objective and others at random.",
     )
 
 
@@ -313,7 +317,7 @@ def tie_table(analysis: Analysis) -> Table:
     return Table(
         "ties",
         "Do tuned agents tie? By budget",
-        ("budget", "best group", "worst group", "difference", "Friedman p", "told apart at 5 %"),
+        ("budget", "best group's score", "worst group's score", "difference", "Friedman p", "told apart at 5 %"),
         rows,
         "Mean over problems of the tuned agents' scaled scores on held-out seeds, tuned anew for each budget.",
     )

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from archgym.report.study_data import Analysis, View
-from archgym.report.study_tables import shown, strata, tie_table, tunable
+from archgym.report.study_tables import strata, tie_table, tunable
+from archgym.report.table import shown
 from archgym.statistics import Interval, bootstrap, lottery_spread
 
 

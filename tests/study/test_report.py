@@ -15,8 +15,9 @@ import pytest
 from archgym.errors import ConfigError
 from archgym.report.study import write_report
 from archgym.report.study_data import analyse
-from archgym.report.study_tables import Table, lottery_table, score_table, shown
+from archgym.report.study_tables import front_table, lottery_table, score_table, spread_table
 from archgym.report.study_words import best_design, findings
+from archgym.report.table import Table, shown
 from archgym.study import Agents, Options, Store, run_study
 from archgym.study.tabulate import tabulate
 from tests.study.toy import toy_study
@@ -79,7 +80,7 @@ def test_the_page_is_one_file_that_loads_nothing(written):
 def test_the_pages_data_has_every_figure_and_every_run(written):
     text = (written[0] / "report.html").read_text()
     data = json.loads(re.search(r'id="report-data" type="application/json">(.*?)</script>', text, re.S)[1])
-    assert list(data["figures"]) == ["lottery", "regret", "profiles", "fronts", "importance", "interactions"]
+    assert list(data["figures"]) == ["lottery", "spread", "regret", "profiles", "fronts", "importance", "interactions"]
     assert len(data["figures"]["regret"]) == 1 + 4
     assert len(data["runs"]["rows"]) == 4 * 3 * 3 + 4 * 3
     boxes = data["figures"]["lottery"]["StudyToy-v0 · time"]["data"]
@@ -122,6 +123,27 @@ def test_scores_agree_with_the_runs(directory):
     scores = score_table(analysis).rows
     assert [r[0] for r in scores] == ["random", "other"]
     assert all(r[2] <= r[1] <= r[3] for r in scores)
+
+
+def test_the_spread_at_the_last_budget_is_that_of_the_lottery(directory):
+    analysis = analyse(Store(directory))
+    table = spread_table(analysis)
+    assert table.columns == ("budget", "random")  # the other group has one setting
+    assert [row[0] for row in table.rows] == [3, 10, 30, 60]
+    ranges = [row[9] for row in lottery_table(analysis).rows]
+    assert table.rows[-1][1] == pytest.approx(np.median(ranges))
+
+
+def test_hypervolumes_found_are_shares_of_the_exact_ones(directory, tmp_path, monkeypatch):
+    (light, heavy) = front_table(analyse(Store(directory))).rows
+    assert light[:4] == ["StudyToy-v0", "light", "time_s", "energy_J"]
+    assert 0 < light[5] <= 1
+    assert light[6] is None
+    monkeypatch.setenv("ARCHGYM_TABLES", str(tmp_path))
+    tabulate("StudyToy-v0", "light", tmp_path)
+    (known, unknown) = front_table(analyse(Store(directory))).rows
+    assert 0 < known[5] <= known[6] <= 1
+    assert unknown == heavy
 
 
 def test_the_best_design_is_told_in_words(directory):
@@ -235,7 +257,7 @@ def test_the_page_works_in_a_browser(written, tmp_path):
     )  # fmt: skip
     result = json.loads(html.unescape(re.search(r'<pre id="result">(.*?)</pre>', done.stdout, re.S)[1]))
     assert result["problems"] == []
-    assert len(result["plots"]) == 6
+    assert len(result["plots"]) == 7
     assert min(result["plots"]) >= 1
     assert (result["all"], result["heavy"], result["searched"]) == (48, 24, 6)
     assert result["sorted"]
