@@ -132,6 +132,13 @@ def test_a_tuned_agent_is_never_scored_on_the_seed_it_was_chosen_on():
     assert stats.held_out_best([[1.0], [2.0]]) is None
 
 
+def test_the_order_of_settings_that_tie_means_nothing():
+    scores = np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 0.6], [0.5, 0.9, 1.0]])
+    for order in itertools.permutations(range(3)):
+        found = stats.held_out_best(scores[list(order)])
+        np.testing.assert_allclose(found.scores, [0.5, 1.0, 0.3])
+
+
 def test_held_out_best_of_pure_noise_is_not_better_than_average():
     rng = np.random.default_rng(3)
     scores = [stats.held_out_best(rng.normal(size=(50, 3))).scores.mean() for _ in range(300)]

@@ -191,10 +191,12 @@ def profiles(analysis: Analysis) -> dict[str, Figure]:
     """Share of runs that reach at least each score, over all shared problems."""
     if not analysis.shared:
         return {}
-    thresholds = np.linspace(0, 1, 101)
+    groups = {label: strata(analysis, label) for label in analysis.labels}
+    # Below the score that almost every run reaches, all lines lie on one another.
+    lowest = min(float(np.quantile(np.concatenate(scores), 0.01)) for scores in groups.values())
+    thresholds = np.linspace(min(0.9, max(0.0, np.floor(10 * lowest) / 10)), 1, 101)
     data = []
-    for label in analysis.labels:
-        scores = strata(analysis, label)
+    for label, scores in groups.items():
         low, high = profile_band(scores, thresholds, repetitions=100)
         x = thresholds.tolist()
         tint = colour(analysis, label)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from archgym.report.study_data import Analysis, View
-from archgym.report.study_tables import strata, tie_table, tunable
+from archgym.report.study_tables import spread_by_budget, strata, tie_table, tunable
 from archgym.report.table import shown
 from archgym.statistics import Interval, bootstrap, lottery_spread
 
 
 def findings(analysis: Analysis) -> list[str]:
     """What the study found, most general first."""
-    said = [_scope(analysis)]
+    said = [_scope(analysis), *_difficulty(analysis)]
     if analysis.shared and len(analysis.labels) > 1:
         said += _ranking(analysis)
         said += _ties(analysis)
@@ -38,6 +39,23 @@ def _scope(analysis: Analysis) -> str:
     return text
 
 
+def _difficulty(analysis: Analysis) -> list[str]:
+    """How rare optimal designs are, where every optimum is known, and what that means for random search."""
+    standings = [view.standing for view in analysis.views]
+    known = [standing for standing in standings if standing is not None]
+    if len(known) < len(standings):
+        return []
+    shares = sorted(standing.best_count / standing.counts.sum() for standing in known)
+    needed = [math.ceil(math.log(0.05) / math.log1p(-share)) if share < 1 else 1 for share in shares]
+    few = f"{100 * shares[0]:.2g} %"
+    range_of = few if shares[0] == shares[-1] else f"{few} to {100 * shares[-1]:.2g} %"
+    most = f"{needed[0]:,}" if needed[0] == needed[-1] else f"{needed[-1]:,} to {needed[0]:,}"
+    return [
+        f"Of the designs, {range_of} are optimal (by problem), so {most} random designs hold an optimal one in 95 of 100 "
+        f"cases: that is what any agent has to beat."
+    ]
+
+
 def _ranking(analysis: Analysis) -> list[str]:
     typical = {label: bootstrap(strata(analysis, label)) for label in analysis.labels}
     said = [
@@ -54,18 +72,21 @@ def _ranking(analysis: Analysis) -> list[str]:
 
 
 def _contrast(scores: Mapping[str, Interval]) -> str:
-    """The best and the worst, and whether their intervals overlap."""
+    """Who does best and who worst, and whether their intervals overlap."""
     order = sorted(scores, key=lambda label: -scores[label].value)
     best, worst = scores[order[0]], scores[order[-1]]
+    if f"{best.value:.3f}" == f"{worst.value:.3f}":
+        return f"all agents' interquartile means are {best.value:.3f}."
     if best.low <= worst.high:
-        low, high = worst.value, best.value
         return (
-            f"the intervals of all agents' interquartile means overlap; the means lie between {low:.3f} "
-            f"({order[-1]}) and {high:.3f} ({order[0]})."
+            f"the intervals of all agents' interquartile means overlap; the means lie between {worst.value:.3f} "
+            f"({order[-1]}) and {best.value:.3f} ({order[0]})."
         )
+    first = [label for label in order if scores[label].high >= best.low]
     return (
-        f"{order[0]} does best (interquartile mean {best.value:.3f}, interval {best.low:.3f} to {best.high:.3f}) and "
-        f"{order[-1]} worst ({worst.value:.3f}, {worst.low:.3f} to {worst.high:.3f})."
+        f"{listed(first)} {'do' if len(first) > 1 else 'does'} best (interquartile mean {best.value:.3f}, interval "
+        f"{best.low:.3f} to {best.high:.3f}{' of the first' if len(first) > 1 else ''}) and {order[-1]} worst "
+        f"({worst.value:.3f}, {worst.low:.3f} to {worst.high:.3f})."
     )
 
 
@@ -85,7 +106,7 @@ def _ties(analysis: Analysis) -> list[str]:
     if not tied:
         return [f"At every budget tried the tuned agents differ {test}. {gap}"]
     return [
-        f"Tuned agents can be told apart at budgets of {_listed(apart)}, but not at {_listed(tied)} {test}. {gap}{weak}"
+        f"Tuned agents can be told apart at budgets of {_budgets(apart)}, but not at {_budgets(tied)} {test}. {gap}{weak}"
     ]
 
 
@@ -103,14 +124,28 @@ def _lottery(analysis: Analysis) -> list[str]:
             said.append(
                 f"The lottery of {label}: over {spreads[0].settings} settings the middle half spans {width:.3f} of the way from "
                 f"the average random design to the best known one (median over {len(spreads)} problems); all settings "
-                f"lie between {low:.3f} and {high:.3f}."
+                f"lie between {low:.3f} and {high:.3f}.{_earlier(analysis, label)}"
             )
     return said
 
 
-def _listed(values: list[int]) -> str:
-    words = [f"{value:,}" for value in values]
+def _earlier(analysis: Analysis, label: str) -> str:
+    """How wide a group's lottery is at a tenth of the budget."""
+    found = spread_by_budget(analysis, label)
+    if found is None or found[0][-1] < 30:
+        return ""
+    early = int(found[0][-1]) // 10
+    place = int(np.searchsorted(found[0], early, side="right")) - 1
+    return f" After {early:,} evaluations the middle half spans {found[1][place]:.3f}."
+
+
+def listed(words: Sequence[str]) -> str:
+    """``a, b and c``."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _budgets(values: Sequence[int]) -> str:
+    return listed([f"{value:,}" for value in values])
 
 
 def best_design(view: View) -> tuple[str, list[list[Any]], list[list[Any]]]:

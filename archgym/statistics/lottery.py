@@ -45,7 +45,7 @@ class HeldOut:
 
     Attributes:
         scores: one a seed, of the setting chosen on the other seeds, shape (seeds,).
-        chosen: the setting chosen for each, shape (seeds,).
+        chosen: the (first) setting chosen for each, shape (seeds,).
     """
 
     scores: NDArray[np.float64]
@@ -55,13 +55,17 @@ class HeldOut:
 def held_out_best(scores: ArrayLike) -> HeldOut | None:
     """Best setting by leave-one-seed-out selection from scores of shape (settings, seeds).
 
-    For each seed the setting with the best mean over the other seeds is chosen, and its score on the
-    seed left out is taken. None with fewer than two seeds: nothing honest can be said then.
+    For each seed the setting with the best mean over the other seeds is chosen, and its score on the seed
+    left out is taken; of settings that tie, the mean of their scores, as if one were drawn, so that their
+    order means nothing. None with fewer than two seeds: nothing honest can be said then.
     """
     table = np.asarray(scores, dtype=np.float64)
     seeds = table.shape[1]
     if seeds < 2:
         return None
-    others = table.sum(axis=1, keepdims=True) - table
-    chosen = others.argmax(axis=0)
-    return HeldOut(table[chosen, np.arange(seeds)], chosen.astype(np.int64))
+    kept, chosen = np.empty(seeds), np.empty(seeds, dtype=np.int64)
+    for seed in range(seeds):
+        others = np.delete(table, seed, axis=1).mean(axis=1)
+        best = np.isclose(others, others.max(), rtol=1e-12, atol=0.0)
+        kept[seed], chosen[seed] = table[best, seed].mean(), best.argmax()
+    return HeldOut(kept, chosen)
