@@ -63,9 +63,9 @@ def main() -> None:
         static, reward = best_static(memory, tries, 0)
         print(f"  best static of {tries + 1}: {reward:.4f} {ACTION_SPACE.row(static)}")
         print(f"  greedy oracle, {tries // 4 + 2} tries a window: {greedy_oracle(memory, static, tries // 4, 0):.4f}")
-        for name, counterfactual in (("mappo", False), ("coma", True)):
+        for name, own_credit in (("mappo", 0.0), ("coma", 0.5)):
             settings = TeamSettings(
-                counterfactual=counterfactual, hidden=32, learning_rate=0.02, entropy=0.003, discount=0.9
+                own_credit=own_credit, hidden=32, learning_rate=0.02, entropy=0.003, discount=0.9
             )
             start, totals = time.process_time(), []
             for seed in range(seeds):

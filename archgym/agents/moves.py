@@ -33,7 +33,7 @@ class Moves:
         forced = self.movable[rng.integers(len(self.movable), size=len(designs))]
         untouched = ~chosen[:, self.movable].any(axis=1)
         chosen[untouched, forced[untouched]] = True
-        return self._shift(rng, designs, chosen)
+        return self.change(rng, designs, chosen)
 
     def step(self, rng: np.random.Generator, designs: Designs) -> Designs:
         """Exactly one parameter of each design changes, shape as given."""
@@ -41,9 +41,10 @@ class Moves:
             return designs.copy()
         chosen = np.zeros(designs.shape, dtype=bool)
         chosen[np.arange(len(designs)), self.movable[rng.integers(len(self.movable), size=len(designs))]] = True
-        return self._shift(rng, designs, chosen)
+        return self.change(rng, designs, chosen)
 
-    def _shift(self, rng: np.random.Generator, designs: Designs, chosen: NDArray[np.bool_]) -> Designs:
+    def change(self, rng: np.random.Generator, designs: Designs, chosen: NDArray[np.bool_]) -> Designs:
+        """Every chosen entry changes, shape as given; a parameter of one level stays."""
         rows, columns = np.nonzero(chosen)
         sizes, here = self.sizes[columns], designs[rows, columns]
         other = np.floor(rng.random(len(rows)) * (sizes - 1)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Cooperative PPO for a team of agents with discrete actions: independent, central critic, counterfactual credit.
+"""Cooperative PPO for a team of agents with discrete actions: independent or central critic, shared or own credit.
 
 One set of tensors holds all agents (leading axis), so a team of any size learns in a few matrix products.
 Nothing global is seeded or set: equal seeds give equal learners on one machine.
@@ -20,7 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from archgym.agents.credit import CreditModel
+
 Floats = NDArray[np.float32]
+Memory = tuple[Tensor, Tensor, Tensor]  # states (N, s), actions (N, n), returns (N,)
 Actions = NDArray[np.int64]
 
 
@@ -31,18 +34,19 @@ class TeamSettings:
     Attributes:
         shared: one policy for all agents, told which agent it is by a one-hot; else one policy an agent.
         central: the critic sees the state instead of the agent's own observation.
-        counterfactual: each agent is credited with what its own action changed, by a learned model of the
-            return under joint actions, instead of sharing one advantage.
+        own_credit: how much of an agent's advantage is what its own action changed, by a learned model of the
+            return under joint actions; the rest is the advantage that all share.
         hidden: width of the hidden layer; 0 for a linear policy (a table where observations are constant).
         memory: how many of the latest steps the model of the return is fitted to.
     """
 
     shared: bool = False
     central: bool = True
-    counterfactual: bool = False
+    own_credit: float = 0.0
     hidden: int = 0
     learning_rate: float = 0.1
     critic_rate: float = 0.01
+    model_rate: float = 0.01
     clip: float = 0.2
     epochs: int = 4
     entropy: float = 0.01
@@ -101,10 +105,17 @@ class TeamLearner:
         sizes: number of actions of each agent, shape (n,).
         observation_size, state_size: lengths d and s.
         seed: of initial weights, sampled actions and shuffling.
+        features: what the model of the return knows of each action; by default only which it is.
     """
 
     def __init__(
-        self, sizes: NDArray[np.int64], observation_size: int, state_size: int, settings: TeamSettings, seed: int
+        self,
+        sizes: NDArray[np.int64],
+        observation_size: int,
+        state_size: int,
+        settings: TeamSettings,
+        seed: int,
+        features: Floats | None = None,
     ) -> None:
         self.settings, self.sizes = settings, np.asarray(sizes, dtype=np.int64)
         self.generator = torch.Generator().manual_seed(seed)
@@ -114,17 +125,15 @@ class TeamLearner:
         policies = 1 if settings.shared else count
         self.policy = Layers(policies, own, settings.hidden, most, self.generator)
         hidden = settings.hidden or 32
-        self.model_offsets = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
-        if settings.counterfactual:
-            self.critic = Layers(1, state_size + int(self.sizes.sum()), hidden, 1, self.generator)
-        elif settings.central:
+        if settings.central:
             self.critic = Layers(1, state_size, hidden, 1, self.generator)
         else:
             self.critic = Layers(policies, own, hidden, 1, self.generator)
         self.policy_optimiser = torch.optim.Adam(self.policy.parameters, settings.learning_rate)
         self.critic_optimiser = torch.optim.Adam(self.critic.parameters, settings.critic_rate)
-        self._memory: list[tuple[Tensor, Tensor]] = []
-        self._centre, self._unit = 0.0, 1.0
+        known = np.eye(int(self.sizes.sum()), dtype=np.float32) if features is None else features
+        self.model = CreditModel(self.sizes, known, state_size, 24, settings.model_rate, self.generator)
+        self._memory: list[Memory] = []
 
     def logits(self, observations: Tensor) -> Tensor:
         """Log-probabilities of every action, shape (..., n, most); -inf where an agent has fewer actions."""
@@ -148,18 +157,21 @@ class TeamLearner:
             drawn = torch.multinomial(flat, 1, generator=self.generator)
             return np.asarray(drawn.reshape(logits.shape[:-1]).numpy(), dtype=np.int64)
 
-    def update(self, steps: Steps) -> None:
-        """Learn from one batch of experience."""
+    def update(self, steps: Steps, memory: Memory | None = None) -> None:
+        """Learn from one batch of experience.
+
+        Args:
+            memory: what the model of the return is fitted to; by default the latest steps given here.
+        """
         with _single_thread():
             observations, states = torch.from_numpy(steps.observations), torch.from_numpy(steps.states)
-            actions = torch.from_numpy(steps.actions)
-            if self.settings.counterfactual:
-                advantages = self._counterfactual(steps, observations, states, actions)
-            else:
-                advantages = self._generalised(steps, observations, states)
             rounding = 1e-6 * float(np.abs(steps.rewards).max()) + 1e-30  # equal rewards must not teach rounding errors
-            centred = advantages - advantages.mean(dim=(0, 1))
-            self._improve(observations, actions, centred / (centred.std() + rounding / self._unit))
+            advantages = _standardised(self._generalised(steps, observations, states), rounding)
+            share = self.settings.own_credit
+            if share:
+                own = _standardised(self._own_credit(steps, observations, memory), rounding / self.model.unit)
+                advantages = (1.0 - share) * advantages + share * own
+            self._improve(observations, torch.from_numpy(steps.actions), advantages)
 
     def _improve(self, observations: Tensor, actions: Tensor, advantages: Tensor) -> None:
         chosen = actions[..., None]
@@ -208,27 +220,23 @@ class TeamLearner:
             following = values[step]
         return returns
 
-    def _counterfactual(self, steps: Steps, observations: Tensor, states: Tensor, actions: Tensor) -> Tensor:
+    def _own_credit(self, steps: Steps, observations: Tensor, memory: Memory | None) -> Tensor:
         """What each agent's action changed: return minus the model's mean over the agent's own policy, (T, B, n)."""
-        returns = self._discounted(steps)
-        joint = self._one_hot(actions)
-        self._remember(
-            torch.cat([states, joint], dim=-1).reshape(-1, states.shape[-1] + joint.shape[-1]), returns.reshape(-1)
+        returns, states, actions = (
+            self._discounted(steps),
+            torch.from_numpy(steps.states),
+            torch.from_numpy(steps.actions),
         )
-        if self._fit_model() == 0.0:
+        if memory is None:
+            memory = self._remember(states.flatten(0, 1), actions.flatten(0, 1), returns.flatten())
+        seen, taken, gained = memory
+        if float(gained.max() - gained.min()) <= 1e-6 * float(gained.abs().max()):
             return torch.zeros(*actions.shape)
-        returns = (returns - self._centre) / self._unit
+        self.model.fit(seen, taken, gained, self.settings.epochs)
         with torch.no_grad():
-            probabilities = self.logits(observations).exp()
-            baseline = torch.empty(*actions.shape)
-            for agent, (offset, size) in enumerate(zip(self.model_offsets, self.sizes, strict=True)):
-                block = slice(int(offset), int(offset + size))
-                others = joint[..., None, :].expand(*joint.shape[:-1], int(size), joint.shape[-1]).clone()
-                others[..., block] = torch.eye(int(size))
-                seen = torch.cat([states[..., None, :].expand(*others.shape[:-1], states.shape[-1]), others], dim=-1)
-                worth = self.critic(seen[..., None, :])[..., 0, 0]
-                baseline[..., agent] = (probabilities[..., agent, : int(size)] * worth).sum(dim=-1)
-        return returns[..., None] - baseline
+            worth = self.model.alternatives(states.flatten(0, 1), actions.flatten(0, 1)).unflatten(0, returns.shape)
+            expected = (self.logits(observations).exp() * worth).sum(dim=-1)
+        return ((returns - self.model.centre) / self.model.unit)[..., None] - expected
 
     def _discounted(self, steps: Steps) -> Tensor:
         """Discounted sums of rewards to the end of the episode or of the batch, shape (T, B)."""
@@ -239,54 +247,23 @@ class TeamLearner:
             returns[step] = total
         return returns
 
-    def _one_hot(self, actions: Tensor) -> Tensor:
-        encoded = torch.zeros(*actions.shape[:-1], int(self.sizes.sum()))
-        return encoded.scatter_(-1, actions + torch.from_numpy(self.model_offsets), 1.0)
-
-    def _remember(self, inputs: Tensor, returns: Tensor) -> None:
-        self._memory.append((inputs, returns))
-        while len(self._memory) > 1 and sum(len(known) for _, known in self._memory[1:]) >= self.settings.memory:
+    def _remember(self, states: Tensor, actions: Tensor, returns: Tensor) -> Memory:
+        self._memory.append((states, actions, returns))
+        while len(self._memory) > 1 and sum(len(known[2]) for known in self._memory[1:]) >= self.settings.memory:
             self._memory.pop(0)
-
-    def _fit_model(self) -> float:
-        """Fit the model of the return to what is remembered; returns the spread of the returns, fitting none if 0."""
-        everything = torch.cat([seen for seen, _ in self._memory])
-        wanted = torch.cat([known for _, known in self._memory])
-        if float(wanted.max() - wanted.min()) <= 1e-6 * float(wanted.abs().max()):
-            return 0.0
-        spread = float(wanted.std())
-        self._rescale(float(wanted.mean()), spread)
-        wanted = (wanted - self._centre) / self._unit
-        for _ in range(4 * self.settings.epochs):
-            rows = torch.randint(len(wanted), (min(256, len(wanted)),), generator=self.generator)
-            error = (self.critic(everything[rows][:, None])[:, 0, 0] - wanted[rows]).square().mean()
-            self.critic_optimiser.zero_grad()
-            error.backward()  # type: ignore[no-untyped-call]
-            self.critic_optimiser.step()
-        return spread
-
-    def _rescale(self, centre: float, unit: float) -> None:
-        """Express returns on another scale, with the last layer changed so that the model says what it said.
-
-        Source: PopArt, van Hasselt et al. 2016.
-        """
-        with torch.no_grad():
-            self.critic.weights[-1].mul_(self._unit / unit)
-            self.critic.biases[-1].mul_(self._unit / unit).add_((self._centre - centre) / unit)
-        self._centre, self._unit = centre, unit
+        seen, taken, gained = (torch.cat(parts) for parts in zip(*self._memory, strict=True))
+        return seen, taken, gained
 
     def _layers(self) -> dict[str, Tensor]:
-        parts = {"policy": self.policy, "critic": self.critic}
-        return {
-            f"{part}.{number}": tensor
-            for part, layers in parts.items()
-            for number, tensor in enumerate(layers.parameters)
-        }
+        parts = {"policy": self.policy.parameters, "critic": self.critic.parameters}
+        if self.settings.own_credit:
+            parts["model"] = self.model.parameters
+        return {f"{part}.{number}": tensor for part, layers in parts.items() for number, tensor in enumerate(layers)}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything learned, as plain arrays."""
         learned: dict[str, NDArray[Any]] = {n: t.detach().numpy().copy() for n, t in self._layers().items()}
-        return learned | {"scale": np.array([self._centre, self._unit])}
+        return learned | {"scale": np.array([self.model.centre, self.model.unit])}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """The inverse of `arrays`.
@@ -302,7 +279,13 @@ class TeamLearner:
         for name, tensor in layers.items():
             with torch.no_grad():
                 tensor.copy_(torch.from_numpy(arrays[name]))
-        self._centre, self._unit = map(float, arrays["scale"])
+        self.model.centre, self.model.unit = map(float, arrays["scale"])
+
+
+def _standardised(advantages: Tensor, rounding: float) -> Tensor:
+    """Centred for each agent, with a spread of 1 over all of them."""
+    centred = advantages - advantages.mean(dim=(0, 1))
+    return centred / (centred.std() + rounding)
 
 
 @contextlib.contextmanager

@@ -60,6 +60,9 @@ def play(agent, reward, budget):
 
 
 def made(kind, space=SEPARABLE, seed=0, **settings):
+    """A team that plays as its policies say; designs are asked for again."""
+    if kind is not BanditTeam:
+        settings = {"explore": 0.0, "fresh": False, **settings}
     return kind(space, seed, kind.Hyperparameters.parse(settings))
 
 
@@ -90,23 +93,48 @@ def policies(agent):
 
 
 def test_a_counterfactual_knows_who_earned_the_reward():
-    """Agent 3 decides everything: once the model of the reward has seen enough, it gets nearly all the credit."""
+    """Agent 3 decides everything: what others might have done instead is known to change nearly nothing."""
     import torch
-
-    from archgym.agents.team_learner import Steps
 
     agent = made(CounterfactualPPO, learning_rate=1e-5)  # policies stay uniform, so everyone's choices vary
     play(agent, lambda designs: (designs[:, 3] == 4).astype(float), 1280)
-    designs = agent.ask(400)
-    rewards = (designs[:, 3] == 4).astype(float)
-    ones, states = np.ones((1, 400, 8, 1), np.float32), np.ones((1, 400, 1), np.float32)
-    steps = Steps(ones, states, designs[None], rewards[None], np.ones((1, 400), bool), ones[0], states[0])
-    credit = agent.learner._counterfactual(
-        steps, torch.from_numpy(ones), torch.from_numpy(states), torch.from_numpy(designs[None])
-    )
-    spread = credit.numpy()[0].std(axis=0)
-    assert spread[3] > 0.8
-    assert np.delete(spread, 3).max() < 0.3
+    worth = agent.learner.model.alternatives(torch.ones(400, 1), torch.from_numpy(agent.ask(400))).numpy()
+    spread = np.ptp(worth, axis=2).mean(axis=0)
+    assert spread.argmax() == 3
+    assert (worth[:, 3].argmax(axis=1) == 4).all()
+    assert np.delete(spread, 3).max() < 0.3 * spread[3]
+
+
+def test_alternatives_are_the_returns_of_the_joint_actions_they_make():
+    import torch
+
+    from archgym.agents.credit import CreditModel, action_features
+
+    space = Space("mixed", (ordinal("a", (1, 2, 3)), choice("b", "x", "y"), ordinal("c", (1, 2, 3, 4))))
+    heads = joint_heads(space, "parameter")
+    model = CreditModel(space.sizes, action_features(space, heads), 2, 8, 0.01, torch.Generator().manual_seed(0))
+    rng = np.random.default_rng(0)
+    states, actions = torch.from_numpy(rng.random((50, 2), np.float32)), torch.from_numpy(space.sample(rng, 50))
+    model.fit(states, actions, actions[:, 0] + 2.0 * actions[:, 1] * states[:, 0], 300)
+    table = model.alternatives(states, actions)
+    rows = torch.arange(50)
+    for agent, size in enumerate(space.sizes):
+        for level in range(int(size)):
+            other = actions.clone()
+            other[:, agent] = level
+            made_so = model.alternatives(states, other)
+            for whose in range(3):  # the joint action itself, found among anyone's alternatives
+                assert torch.allclose(table[:, agent, level], made_so[rows, whose, other[:, whose]], atol=1e-5)
+    assert (table[:, 1, 2:] == 0).all()
+
+
+@pytest.mark.parametrize("kind", [MultiAgentPPO, CounterfactualPPO])
+def test_a_search_repeats_no_design_and_learns_a_decision(kind):
+    agent = kind(SEPARABLE, 1)
+    seen = []
+    play(agent, lambda designs: (seen.extend(map(tuple, designs)), separable(designs))[1], 640)
+    assert len(set(seen)) > 0.97 * len(seen)
+    assert separable(agent.decide()[None])[0] > 0.9
 
 
 @VARIANTS
