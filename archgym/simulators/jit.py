@@ -1,27 +1,59 @@
 """Numba compilation for simulator kernels.
 
-Every kernel is compiled lazily, cached on disk where a writable cache exists, and releases the GIL.
+Kernels are compiled lazily and release the GIL. Entry functions, which Python calls, are cached on disk where a writable
+cache exists; a cached kernel is compiled anew when any source file beside it has changed, as what it calls may stand there.
 Set ``ARCHGYM_JIT=0`` to run the kernels as plain Python (for debugging, or where numba has no wheel).
 """
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
-from typing import TypeVar, cast
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
-Kernel = TypeVar("Kernel", bound=Callable[..., object])
+from archgym.simulators.linked import linked_pipeline
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 ENABLED = os.environ.get("ARCHGYM_JIT", "1") != "0"
 
 
 def jit(function: Kernel) -> Kernel:
-    """Compile ``function`` with numba, cached on disk if any cache location is writable."""
+    """Compile ``function``, which Python calls, cached on disk if any cache location is writable."""
     if not ENABLED:
         return function
     import numba
 
     try:
-        return cast(Kernel, numba.njit(cache=True, nogil=True)(function))
+        kernel: Any = numba.njit(cache=True, nogil=True)(function)
     except RuntimeError:  # numba finds no writable cache directory: compile anew in each process
         return cast(Kernel, numba.njit(nogil=True)(function))
+    index = getattr(kernel._cache, "_cache_file", None)
+    if index is not None and hasattr(index, "_source_stamp"):
+        # numba looks at the function's own file only
+        index._source_stamp = (*index._source_stamp, package_stamp(Path(function.__code__.co_filename).parent))
+    return cast(Kernel, kernel)
+
+
+def inner(function: Kernel) -> Kernel:
+    """Compile ``function``, which only compiled functions call."""
+    if not ENABLED:
+        return function
+    import numba
+
+    # numba's stubs do not know the wrapper options
+    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    pipeline = linked_pipeline()
+    if pipeline is not None:
+        options["pipeline_class"] = pipeline
+    njit: Any = numba.njit
+    return cast(Kernel, njit(nogil=True, **options)(function))
+
+
+@functools.cache
+def package_stamp(directory: Path) -> tuple[tuple[str, int, int], ...]:
+    """Names, times and sizes of the Python files of ``directory``."""
+    files = ((path.name, path.stat()) for path in sorted(directory.glob("*.py")))
+    return tuple((name, facts.st_mtime_ns, facts.st_size) for name, facts in files)

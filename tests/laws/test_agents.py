@@ -6,7 +6,6 @@ from archgym import testing
 from archgym.agents import agent_class, agent_names
 from archgym.errors import MissingExtraError
 
-
 #: Hyperparameters of agents whose defaults are too slow for the hundreds of evaluations of the laws.
 FAST = {"bo": {"candidates": 60, "climbs": 1, "batch_size": 6, "fit_points": 40}}
 

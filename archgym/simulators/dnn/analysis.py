@@ -28,7 +28,7 @@ from archgym.simulators.dnn.reuse import (
     R,
     S,
 )
-from archgym.simulators.jit import jit
+from archgym.simulators.jit import inner, jit
 
 FITS, TILE_TOO_LARGE, TILE_TOO_SMALL, MESH_TOO_SMALL, COUNT_TOO_LARGE = range(5)
 CYCLES, ENERGY, UTILIZATION, MAC_ENERGY, LEAKAGE_ENERGY, MACS_USED = range(6)
@@ -77,7 +77,7 @@ def make_analysis(levels: int, largest_fanout: int) -> Analysis:
     )  # fmt: skip
 
 
-@jit
+@inner
 def input_sides(box: Ints, level: int, which: int, coefficients: Ints) -> tuple[int, int]:
     """Width and height of the input's bounding box over loop extents ``box[level, which]``."""
     width = 1 + (box[level, which, R] - 1) * coefficients[0] + (box[level, which, P] - 1) * coefficients[1]
@@ -85,7 +85,7 @@ def input_sides(box: Ints, level: int, which: int, coefficients: Ints) -> tuple[
     return width, height
 
 
-@jit
+@inner
 def tile_words(box: Ints, level: int, which: int, coefficients: Ints, words: Ints, row: int) -> None:
     """Words of each tensor's bounding box over loop extents ``box[level, which]``."""
     width, height = input_sides(box, level, which, coefficients)
@@ -97,7 +97,7 @@ def tile_words(box: Ints, level: int, which: int, coefficients: Ints, words: Int
     words[level, row, OUTPUTS] = box[level, which, P] * box[level, which, Q] * filters * batch
 
 
-@jit
+@inner
 def measure(mappings: MappingArrays, row: int, coefficients: Ints, found: Analysis) -> None:
     """Loop extents, tiles, fan-outs and instances of every level."""
     levels = found.box.shape[0]
@@ -125,7 +125,7 @@ def measure(mappings: MappingArrays, row: int, coefficients: Ints, found: Analys
         instances *= nest[level, FANOUT]
 
 
-@jit
+@inner
 def refuse(found: Analysis, verdict: int, level: int, need: int, there: int) -> bool:
     """Note why a mapping cannot run."""
     found.status[0], found.status[1] = verdict, level
@@ -133,7 +133,7 @@ def refuse(found: Analysis, verdict: int, level: int, need: int, there: int) -> 
     return False
 
 
-@jit
+@inner
 def fits(mappings: MappingArrays, row: int, machine: Machine, found: Analysis) -> bool:
     """Whether tiles fit their memories and instances their meshes."""
     levels = found.box.shape[0]
@@ -162,7 +162,7 @@ def fits(mappings: MappingArrays, row: int, machine: Machine, found: Analysis) -
     return True
 
 
-@jit
+@inner
 def list_loops(mappings: MappingArrays, row: int, coefficients: Ints, found: Analysis) -> int:
     """The temporal loops that run more than once, innermost first; returns how many there are."""
     levels = found.box.shape[0]

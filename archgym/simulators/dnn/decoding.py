@@ -9,12 +9,12 @@ from archgym.simulators.dnn.mapping import MappingArrays
 from archgym.simulators.dnn.mapping_space import Code
 from archgym.simulators.dnn.moves import factor_at, set_factor
 from archgym.simulators.dnn.reuse import Floats, Ints
-from archgym.simulators.jit import jit
+from archgym.simulators.jit import inner, jit
 
 ABOVE_LIMIT = 5  # verdict: a rule's limit is exceeded; the others are those of `analysis`
 
 
-@jit
+@inner
 def read_order(designs: Ints, row: int, code: Code, pool: MappingArrays, level: int) -> None:
     """Write a level's loop order: fixed places, then the free loops as the design inserts them, then the others."""
     first = code.first_place[level]
@@ -39,7 +39,7 @@ def read_order(designs: Ints, row: int, code: Code, pool: MappingArrays, level: 
             end += 1
 
 
-@jit
+@inner
 def multiply(code: Code, number: int, slot: int, pool: MappingArrays) -> bool:
     """Multiply a slot's loop by a factor; returns whether the rules allow as much there."""
     dimension, prime = code.factors[number, 0], code.factors[number, 1]
@@ -49,7 +49,7 @@ def multiply(code: Code, number: int, slot: int, pool: MappingArrays) -> bool:
     return bool(product <= code.limit[level, kind, dimension])
 
 
-@jit
+@inner
 def divide(code: Code, number: int, slot: int, pool: MappingArrays) -> None:
     """Take back a factor."""
     dimension, prime = code.factors[number, 0], code.factors[number, 1]
@@ -57,7 +57,7 @@ def divide(code: Code, number: int, slot: int, pool: MappingArrays) -> None:
     set_factor(pool, 0, level, kind, dimension, factor_at(pool, 0, level, kind, dimension) // prime)
 
 
-@jit
+@inner
 def place_factor(
     code: Code, number: int, chosen: int, pool: MappingArrays, coefficients: Ints, roomy: Machine, found: Analysis
 ) -> bool:
@@ -83,7 +83,7 @@ def place_factor(
     return last >= 0
 
 
-@jit
+@inner
 def decode(
     designs: Ints, row: int, code: Code, plain: MappingArrays, pool: MappingArrays, coefficients: Ints, roomy: Machine,
     found: Analysis,

@@ -48,17 +48,17 @@ from archgym.simulators.dnn.architecture import Machine
 from archgym.simulators.dnn.mapping import MappingArrays
 from archgym.simulators.dnn.reuse import OUTPUTS, Flags, Floats, Ints
 from archgym.simulators.dnn.transfers import bypass, count_transfers
-from archgym.simulators.jit import jit
+from archgym.simulators.jit import inner, jit
 
 
-@jit
+@inner
 def nearest_whole(value: float) -> float:
     """``value`` rounded half away from zero, not below 0."""
     down = np.floor(value)
     return float(max(0.0, down + 1.0 if value - down >= 0.5 else down))
 
 
-@jit
+@inner
 def count_accesses(keep: Flags, row: int, found: Analysis) -> bool:
     """Reads, fills and updates of one instance; false where a count passes 2^63 - 1."""
     levels = found.box.shape[0]
@@ -91,7 +91,7 @@ def count_accesses(keep: Flags, row: int, found: Analysis) -> bool:
     return True
 
 
-@jit
+@inner
 def level_cycles(machine: Machine, level: int, steps: float, found: Analysis) -> float:
     """Cycles in which a level's bandwidth delivers and takes its words, not below ``steps``."""
     count, real = found.counts, machine.real
@@ -116,7 +116,7 @@ def level_cycles(machine: Machine, level: int, steps: float, found: Analysis) ->
     return float(np.ceil(steps / slowdown))
 
 
-@jit
+@inner
 def level_energy(machine: Machine, level: int, found: Analysis) -> float:
     """Picojoules of all instances of a level; by tensor in ``found.counts``."""
     count, real = found.counts, machine.real
@@ -132,7 +132,7 @@ def level_energy(machine: Machine, level: int, found: Analysis) -> float:
     return energy
 
 
-@jit
+@inner
 def price(machine: Machine, found: Analysis) -> bool:
     """Cycles by bandwidth and energy by access, to ``found.totals``; false where cycles pass 2^63 - 1."""
     levels = found.box.shape[0]

@@ -35,7 +35,7 @@ from archgym.simulators.dnn.reuse import (
     S,
     add_flow,
 )
-from archgym.simulators.jit import jit
+from archgym.simulators.jit import inner
 
 
 class Grid(NamedTuple):
@@ -48,7 +48,7 @@ class Grid(NamedTuple):
     reach_h: int
 
 
-@jit
+@inner
 def place_receivers(tensor: int, spatial: Ints, order: Ints, box: Ints, coefficients: Ints, receivers: Ints) -> int:
     """Write each receiver's place along the input's axes and the number of its box along axes of its own.
 
@@ -81,7 +81,7 @@ def place_receivers(tensor: int, spatial: Ints, order: Ints, box: Ints, coeffici
     return total
 
 
-@jit
+@inner
 def number_boxes(total: int, receivers: Ints) -> int:
     """Give receivers with the same box the same number (row BOX); returns how many boxes differ.
 
@@ -111,7 +111,7 @@ def number_boxes(total: int, receivers: Ints) -> int:
     return boxes
 
 
-@jit
+@inner
 def mark_pair(one: int, other: int, shift_w: int, shift_h: int, receivers: Ints) -> None:
     """Link whichever of two neighbours needs what the other, one shift ahead, held before."""
     if receivers[AT_OWN, one] != receivers[AT_OWN, other]:
@@ -124,7 +124,7 @@ def mark_pair(one: int, other: int, shift_w: int, shift_h: int, receivers: Ints)
         receivers[LINKED, other] = 1
 
 
-@jit
+@inner
 def mark_links(grid: Grid, shift_w: int, shift_h: int, receivers: Ints) -> int:
     """Mark the receivers of which a west, east, north or south neighbour lies one shift ahead; returns how many."""
     for number in range(grid.used):
@@ -144,7 +144,7 @@ def mark_links(grid: Grid, shift_w: int, shift_h: int, receivers: Ints) -> int:
     return linked
 
 
-@jit
+@inner
 def try_links(
     used: Ints, keys: Ints, flow: Floats, level: int, tensor: int, words: float, shift_w: int, shift_h: int, grid: Grid,
     receivers: Ints,
@@ -177,7 +177,7 @@ def try_links(
     return words, words * linked
 
 
-@jit
+@inner
 def receivers_reach(factors: Ints, box: Ints, coefficients: Ints) -> tuple[int, int]:
     """Largest distance between receivers' boxes along the input's width and height."""
     width = (factors[R] - 1) * coefficients[0] * box[R] + (factors[P] - 1) * coefficients[1] * box[P]
@@ -185,7 +185,7 @@ def receivers_reach(factors: Ints, box: Ints, coefficients: Ints) -> tuple[int, 
     return width, height
 
 
-@jit
+@inner
 def make_grid(
     tensor: int, spatial: Ints, order: Ints, factors: Ints, fanout: int, box: Ints, coefficients: Ints, receivers: Ints
 ) -> Grid:
@@ -198,7 +198,7 @@ def make_grid(
     return Grid(max(fanout, columns), total, reach_w, reach_h)
 
 
-@jit
+@inner
 def carry_shift(loops: Ints, number: int, back_w: int, back_h: int) -> tuple[int, int]:
     """Shift of the input's box when loop ``number`` steps and all loops inside it start again."""
     axis = INPUT_AXIS[loops[number, DIMENSION]]
@@ -207,7 +207,7 @@ def carry_shift(loops: Ints, number: int, back_w: int, back_h: int) -> tuple[int
     return width - back_w, height - back_h
 
 
-@jit
+@inner
 def slides(box: Ints, level: int, coefficients: Ints, loops: Ints, start: int) -> bool:
     """Whether loop ``start`` moves a receiver's input box, ``box[level, 0]``, by less than the box is long."""
     shift = loops[start, SHIFT]
@@ -216,7 +216,7 @@ def slides(box: Ints, level: int, coefficients: Ints, loops: Ints, start: int) -
     return bool(shift <= (box[level, 0, S] - 1) * coefficients[2] + (box[level, 0, Q] - 1) * coefficients[3])
 
 
-@jit
+@inner
 def links_possible(
     factors: Ints, level: int, box: Ints, coefficients: Ints, loops: Ints, start: int, last: int
 ) -> bool:
@@ -245,7 +245,7 @@ def links_possible(
     return False
 
 
-@jit
+@inner
 def whole_tile_links(
     used: Ints, keys: Ints, flow: Floats, level: int, tile: int, loops: Ints, outer: Floats, start: int, last: int,
     grid: Grid, receivers: Ints,
@@ -272,7 +272,7 @@ def whole_tile_links(
     return served, linked
 
 
-@jit
+@inner
 def new_part_links(
     used: Ints, keys: Ints, flow: Floats, level: int, fresh: int, loops: Ints, outer: Floats, start: int, last: int,
     grid: Grid, receivers: Ints,
@@ -295,7 +295,7 @@ def new_part_links(
     return try_links(used, keys, flow, level, INPUTS, words, first_w, first_h, grid, receivers)
 
 
-@jit
+@inner
 def operand_links(
     used: Ints,
     keys: Ints,

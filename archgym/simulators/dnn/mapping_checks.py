@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from archgym.simulators.dnn.mapping import MappingArrays
 from archgym.simulators.dnn.reuse import Ints
-from archgym.simulators.jit import jit
+from archgym.simulators.jit import inner, jit
 
 
-@jit
+@inner
 def is_order(order: Ints, row: int, level: int) -> bool:
     """Whether ``order[row, level]`` holds each of 0..7 once."""
     seen = 0
@@ -18,7 +18,7 @@ def is_order(order: Ints, row: int, level: int) -> bool:
     return seen == 255
 
 
-@jit
+@inner
 def product_is(mappings: MappingArrays, row: int, dimension: int, bound: int) -> bool:
     """Whether the factors of a dimension multiply to ``bound``, without passing it on the way."""
     product = 1

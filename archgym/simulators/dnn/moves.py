@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from archgym.simulators.dnn.mapping import MappingArrays
 from archgym.simulators.dnn.reuse import Ints
-from archgym.simulators.jit import jit
+from archgym.simulators.jit import inner
 
 # Kinds of entries in the list that takes back a proposal.
 FACTOR, ORDER, KEEP = range(3)
@@ -29,7 +29,7 @@ class Choices(NamedTuple):
     first_place: Ints  # (levels,): first temporal place that may be reordered; 7 or more: none
 
 
-@jit
+@inner
 def draw(state: NDArray[np.uint64]) -> int:
     """Next number of a 64-bit xorshift generator, as 53 bits."""
     x = state[0]
@@ -40,19 +40,19 @@ def draw(state: NDArray[np.uint64]) -> int:
     return int(x >> np.uint64(11))
 
 
-@jit
+@inner
 def below(state: NDArray[np.uint64], count: int) -> int:
     """A number in 0..count-1 (for counts far below 2^53)."""
     return int(draw(state) / 9007199254740992.0 * count)
 
 
-@jit
+@inner
 def unit(state: NDArray[np.uint64]) -> float:
     """A number in [0, 1)."""
     return draw(state) / 9007199254740992.0
 
 
-@jit
+@inner
 def factor_at(pool: MappingArrays, row: int, level: int, kind: int, dimension: int) -> int:
     """A factor of a mapping."""
     if kind == TEMPORAL:
@@ -60,7 +60,7 @@ def factor_at(pool: MappingArrays, row: int, level: int, kind: int, dimension: i
     return int(pool.spatial[row, level, kind - 1, dimension])
 
 
-@jit
+@inner
 def set_factor(pool: MappingArrays, row: int, level: int, kind: int, dimension: int, value: int) -> None:
     """Change a factor of a mapping."""
     if kind == TEMPORAL:
@@ -69,7 +69,7 @@ def set_factor(pool: MappingArrays, row: int, level: int, kind: int, dimension: 
         pool.spatial[row, level, kind - 1, dimension] = value
 
 
-@jit
+@inner
 def copy_mapping(pool: MappingArrays, source: int, target: int) -> None:
     """Copy one row of a pool onto another."""
     for level in range(pool.temporal.shape[1]):
@@ -82,14 +82,14 @@ def copy_mapping(pool: MappingArrays, source: int, target: int) -> None:
             pool.keep[target, level, tensor] = pool.keep[source, level, tensor]
 
 
-@jit
+@inner
 def note(undo: Ints, count: int, kind: int, a: int, b: int, c: int, value: int) -> int:
     """Remember how to take back a change; returns the new length of the list."""
     undo[count, 0], undo[count, 1], undo[count, 2], undo[count, 3], undo[count, 4] = kind, a, b, c, value
     return count + 1
 
 
-@jit
+@inner
 def move_place(pool: MappingArrays, row: int, level: int, source: int, target: int) -> None:
     """Move the loop at one place of a level's order to another."""
     dimension = pool.order[row, level, source]
@@ -101,7 +101,7 @@ def move_place(pool: MappingArrays, row: int, level: int, source: int, target: i
     pool.order[row, level, target] = dimension
 
 
-@jit
+@inner
 def take_back(pool: MappingArrays, row: int, undo: Ints, count: int) -> None:
     """Undo a proposal, last change first."""
     for entry in range(count - 1, -1, -1):
@@ -114,7 +114,7 @@ def take_back(pool: MappingArrays, row: int, undo: Ints, count: int) -> None:
             pool.keep[row, a, b] = not pool.keep[row, a, b]
 
 
-@jit
+@inner
 def shift_factor(
     pool: MappingArrays, row: int, choices: Choices, state: NDArray[np.uint64], undo: Ints, count: int, source: int,
     target: int,
@@ -144,7 +144,7 @@ def shift_factor(
     return count
 
 
-@jit
+@inner
 def reorder(pool: MappingArrays, row: int, choices: Choices, state: NDArray[np.uint64], undo: Ints, count: int) -> int:
     """Move a loop that runs more than once to another place of its level's order."""
     for _ in range(12):
@@ -160,7 +160,7 @@ def reorder(pool: MappingArrays, row: int, choices: Choices, state: NDArray[np.u
     return count
 
 
-@jit
+@inner
 def flip_keep(
     pool: MappingArrays, row: int, choices: Choices, state: NDArray[np.uint64], undo: Ints, count: int
 ) -> int:
@@ -176,7 +176,7 @@ def flip_keep(
     return note(undo, count, KEEP, level, tensor, 0, 0)
 
 
-@jit
+@inner
 def propose(pool: MappingArrays, row: int, choices: Choices, state: NDArray[np.uint64], undo: Ints) -> int:
     """Change a mapping in place by a random step; returns the length of the list that takes it back."""
     pick = unit(state)

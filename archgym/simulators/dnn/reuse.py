@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from archgym.simulators.jit import jit
+from archgym.simulators.jit import inner
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -35,7 +35,7 @@ DIMENSION, BOUND, SHIFT, NEXT = range(4)
 AT_WIDTH, AT_HEIGHT, AT_OWN, BOX, LINKED, SHARE, SIZES, HASH, ALONG_WIDTH, ALONG_HEIGHT = range(10)
 
 
-@jit
+@inner
 def delivered_inputs(tile: int, width: int, height: int, loops: Ints, outer: Floats, inner: int, last: int) -> float:
     """Words of inputs that one receiver is sent over the whole run; its box of ``tile`` words is width x height x rest.
 
@@ -71,7 +71,7 @@ def delivered_inputs(tile: int, width: int, height: int, loops: Ints, outer: Flo
     return float(words + tile * (outer[number] - 1.0))
 
 
-@jit
+@inner
 def add_flow(
     used: Ints, keys: Ints, flow: Floats, level: int, tensor: int, share: int, groups: int, words: float
 ) -> None:
@@ -99,7 +99,7 @@ def add_flow(
     used[level, tensor] = count + 1
 
 
-@jit
+@inner
 def axis_groups(count_a: int, step_a: int, count_b: int, step_b: int, groups: Ints, row: int) -> int:
     """Receivers at ``step_a * x + step_b * y``: number of groups by group size; returns the largest size.
 
@@ -118,7 +118,7 @@ def axis_groups(count_a: int, step_a: int, count_b: int, step_b: int, groups: In
     return longest
 
 
-@jit
+@inner
 def spread_sliding(
     used: Ints, keys: Ints, flow: Floats, level: int, words: float, shared: int, distinct: int, factors: Ints, box: Ints,
     coefficients: Ints, receivers: Ints,

@@ -28,13 +28,13 @@ from archgym.simulators.dnn.moves import (
     unit,
 )
 from archgym.simulators.dnn.reuse import RELEVANT, Floats, Ints
-from archgym.simulators.jit import jit
+from archgym.simulators.jit import inner, jit
 
 EDP, BY_ENERGY, BY_LATENCY = range(3)
 INFEASIBLE = 1e200
 
 
-@jit
+@inner
 def value_of(
     pool: MappingArrays, row: int, coefficients: Ints, machine: Machine, found: Analysis, objective: int
 ) -> float:
@@ -54,7 +54,7 @@ def value_of(
     return float(INFEASIBLE * (2.0 - place / (1.0 + pool.temporal.shape[1])))
 
 
-@jit
+@inner
 def anneal(
     pool: MappingArrays, row: int, best_row: int, values: Floats, steps: int, hot: float, cold: float, choices: Choices,
     coefficients: Ints, machine: Machine, found: Analysis, objective: int, state: NDArray[np.uint64], undo: Ints,
@@ -79,7 +79,7 @@ def anneal(
     values[row], values[best_row] = current, best
 
 
-@jit
+@inner
 def spread(
     pool: MappingArrays, row: int, choices: Choices, fanout: Ints, home: Ints, state: NDArray[np.uint64], greedy: float
 ) -> None:
@@ -111,7 +111,7 @@ def spread(
             room //= chosen
 
 
-@jit
+@inner
 def fill_memories(
     pool: MappingArrays, row: int, choices: Choices, home: Ints, coefficients: Ints, machine: Machine, found: Analysis,
     state: NDArray[np.uint64],
@@ -142,7 +142,7 @@ def fill_memories(
                 misfits += 1
 
 
-@jit
+@inner
 def stationary_order(
     pool: MappingArrays, row: int, level: int, first: int, tensor: int, state: NDArray[np.uint64]
 ) -> None:
@@ -156,7 +156,7 @@ def stationary_order(
             inner += 1
 
 
-@jit
+@inner
 def random_start(
     pool: MappingArrays, row: int, pattern: int, choices: Choices, fanout: Ints, home: Ints, coefficients: Ints,
     machine: Machine, found: Analysis, state: NDArray[np.uint64],
@@ -184,7 +184,7 @@ def random_rows(
         random_start(pool, row, pattern, choices, fanout, home, coefficients, machine, found, state)
 
 
-@jit
+@inner
 def begin(
     pool: MappingArrays, values: Floats, starts: int, tries: int, choices: Choices, fanout: Ints, home: Ints,
     coefficients: Ints, machine: Machine, found: Analysis, objective: int, state: NDArray[np.uint64],
@@ -212,7 +212,7 @@ def begin(
         values[1 + starts + start] = values[1 + start]
 
 
-@jit
+@inner
 def rank_rows(pool: MappingArrays, values: Floats, starts: int, alive: int) -> None:
     """Sort the first ``alive`` starts by the best value each has seen (row 0 of the pool is scratch)."""
     for row in range(1, alive):

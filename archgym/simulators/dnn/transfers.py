@@ -37,10 +37,10 @@ from archgym.simulators.dnn.reuse import (
     delivered_inputs,
     spread_sliding,
 )
-from archgym.simulators.jit import jit
+from archgym.simulators.jit import inner
 
 
-@jit
+@inner
 def sharers(factors: Ints, level: int, tensor: int) -> int:
     """How many receivers of a level need the same box because they differ only in loops that do not concern it."""
     if tensor == WEIGHTS:
@@ -50,14 +50,14 @@ def sharers(factors: Ints, level: int, tensor: int) -> int:
     return int(factors[level, R] * factors[level, S] * factors[level, C])
 
 
-@jit
+@inner
 def coincide(factors: Ints, level: int) -> bool:
     """Whether a window loop and an output loop along the same axis of the input both run in space."""
     wide = factors[level, R] > 1 and factors[level, P] > 1
     return bool(wide or (factors[level, S] > 1 and factors[level, Q] > 1))
 
 
-@jit
+@inner
 def linked_words(
     mappings: MappingArrays, row: int, level: int, tensor: int, tile: int, coefficients: Ints, machine: Machine,
     found: Analysis,
@@ -88,7 +88,7 @@ def linked_words(
     return served
 
 
-@jit
+@inner
 def count_transfers(mappings: MappingArrays, row: int, coefficients: Ints, machine: Machine, found: Analysis) -> None:
     """Words sent out of every level to the one inwards, before bypassing."""
     levels = found.box.shape[0]
@@ -129,7 +129,7 @@ def count_transfers(mappings: MappingArrays, row: int, coefficients: Ints, machi
                 add_flow(used, keys, flow, level, tensor, shared, distinct, words * distinct)
 
 
-@jit
+@inner
 def flow_words(found: Analysis, level: int, tensor: int, copies: bool) -> float:
     """Words a level sends inwards, each counted once, or (``copies``) once for each receiver."""
     total = 0.0
@@ -139,7 +139,7 @@ def flow_words(found: Analysis, level: int, tensor: int, copies: bool) -> float:
     return total
 
 
-@jit
+@inner
 def sent_words(found: Analysis, level: int, tensor: int) -> float:
     """Words that each receiver of a level is sent, on average."""
     total = 0.0
@@ -149,7 +149,7 @@ def sent_words(found: Analysis, level: int, tensor: int) -> float:
     return total
 
 
-@jit
+@inner
 def bypass(mappings: MappingArrays, row: int, found: Analysis) -> None:
     """Let the receivers of a level that keeps no tile of a tensor be served from further out."""
     levels = found.box.shape[0]

@@ -8,20 +8,11 @@ With ``ARCHGYM_JIT=0`` everything is plain Python on the arrays themselves.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-from archgym.simulators.jit import ENABLED
+from archgym.simulators.jit import ENABLED, inner
 
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
-
-
-def inner(function: Kernel) -> Kernel:
-    """Compile a function that is called by compiled functions only."""
-    if not ENABLED:
-        return function
-    import numba
-
-    return numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+__all__ = ["inner", "pointer"]
 
 
 def _make_pointer() -> Callable[[Any], Any]:

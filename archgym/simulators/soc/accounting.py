@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from archgym.simulators.jit import jit
+from archgym.simulators.jit import inner
 from archgym.simulators.soc.arrays import (
     BANK_BYTES,
     CHUNK_BYTES,
@@ -27,14 +27,14 @@ from archgym.simulators.soc.library import ACCELERATOR, BUS, CORE, DRAM, SRAM
 from archgym.simulators.soc.taskgraph import SINK, SOURCE
 
 
-@jit
+@inner
 def capacity_of(peak: float, settings: Floats) -> float:
     """The size a memory is built in, bytes."""
     chunks = math.ceil(max(float(math.ceil(peak)), settings[LEAST_BYTES]) / settings[CHUNK_BYTES])
     return float(chunks * settings[CHUNK_BYTES])
 
 
-@jit
+@inner
 def place_of(capacity: float, sizes: Floats) -> tuple[int, float]:
     """The row of the memory table to start from and the part of the way to the next: 0 at a row of its own.
 
@@ -49,7 +49,7 @@ def place_of(capacity: float, sizes: Floats) -> tuple[int, float]:
     return high - 1, (capacity - sizes[high - 1]) / (sizes[high] - sizes[high - 1])
 
 
-@jit
+@inner
 def build_memories(slots: Slots, settings: Floats, sizes: Floats, costs: Floats, store: Store) -> None:
     """Size each memory and look up what it costs: J/byte read and written, m²."""
     for slot in range(len(slots.kind)):
@@ -64,7 +64,7 @@ def build_memories(slots: Slots, settings: Floats, sizes: Floats, costs: Floats,
                 store.cost[slot, number] = value
 
 
-@jit
+@inner
 def hosted(slot: int, pe: Ints, work: Floats, role: Ints, farsi: bool) -> tuple[float, float, bool]:
     """Most and total work of the tasks on a processing element, and whether it has to be built at all.
 
@@ -82,7 +82,7 @@ def hosted(slot: int, pe: Ints, work: Floats, role: Ints, farsi: bool) -> tuple[
     return most, total, built
 
 
-@jit
+@inner
 def build(
     pe: Ints, work: Floats, role: Ints, slots: Slots, settings: Floats, farsi: bool, store: Store, value: Floats
 ) -> None:
@@ -112,7 +112,7 @@ def build(
     value[9] += cost
 
 
-@jit
+@inner
 def routes_cost(kind: Ints, tasks: int, settings: Floats, mark: Ints, hops: Hops) -> float:
     """Development cost of the routes: blocks from each task to each memory it uses, ends included."""
     total = 0.0
@@ -131,7 +131,7 @@ def routes_cost(kind: Ints, tasks: int, settings: Floats, mark: Ints, hops: Hops
     return float(settings[COST_ROUTE] * total)
 
 
-@jit
+@inner
 def spend(
     pe: Ints, role: Ints, done: Floats, slots: Slots, hops: Hops, cost: Floats, per_work: Floats, value: Floats
 ) -> None:
@@ -155,7 +155,7 @@ def spend(
                     per_work[task] += each
 
 
-@jit
+@inner
 def phase_energies(phases: int, per_work: Floats, log: Log) -> None:
     for phase in range(phases):
         energy = 0.0
@@ -164,7 +164,7 @@ def phase_energies(phases: int, per_work: Floats, log: Log) -> None:
         log.phase_J[phase] = energy
 
 
-@jit
+@inner
 def mean_power(first: int, end: int, seconds: Floats, joules: Floats) -> float:
     energy, time = 0.0, 0.0
     for phase in range(first, end):
@@ -173,7 +173,7 @@ def mean_power(first: int, end: int, seconds: Floats, joules: Floats) -> float:
     return energy / time if time > 0 else 0.0
 
 
-@jit
+@inner
 def window_power(phases: int, window: float, farsi: bool, seconds: Floats, joules: Floats) -> float:
     """Highest mean power over windows made of whole phases: one closes with the phase that exceeds ``window`` seconds.
 
@@ -193,7 +193,7 @@ def window_power(phases: int, window: float, farsi: bool, seconds: Floats, joule
     return max(power, mean_power(first, phases, seconds, joules))
 
 
-@jit
+@inner
 def describe_tasks(
     pe: Ints,
     work: Floats,
@@ -231,7 +231,7 @@ def describe_tasks(
             block_out[slot, 0] += use[task, slot]
 
 
-@jit
+@inner
 def describe_limits(phases: int, pe: Ints, log: Log, task_out: Floats, block_out: Floats) -> None:
     """The block that limited each task's rate for the longest time; each block's time goes to its own account too."""
     slots = len(block_out)
@@ -250,7 +250,7 @@ def describe_limits(phases: int, pe: Ints, log: Log, task_out: Floats, block_out
         task_out[task, 5], task_out[task, 6] = worst, log.share[worst]
 
 
-@jit
+@inner
 def describe_blocks(phases: int, kind: Ints, store: Store, log: Log, block_out: Floats, phase_out: Floats) -> None:
     """Area and sizes of blocks, and the phases."""
     for slot in range(len(kind)):

@@ -11,7 +11,7 @@ import numpy as np
 
 from archgym.errors import UnknownNameError
 from archgym.simulators.batch import for_row_blocks
-from archgym.simulators.jit import jit
+from archgym.simulators.jit import inner, jit
 from archgym.simulators.soc import arrays
 from archgym.simulators.soc.accounting import (
     build,
@@ -57,7 +57,7 @@ def check_fidelity(fidelity: str) -> bool:
     return fidelity == "farsi"
 
 
-@jit
+@inner
 def fill_slots(block: Ints, kinds: Catalogue, slots: Slots) -> None:
     """Look up what is in each slot of one design."""
     for slot in range(len(block)):

@@ -5,7 +5,7 @@ Every function works on one design and touches no Python object. ``tests/soc/twi
 
 from __future__ import annotations
 
-from archgym.simulators.jit import jit
+from archgym.simulators.jit import inner
 from archgym.simulators.soc.arrays import (
     ATTACHMENT,
     CYCLE,
@@ -24,12 +24,12 @@ from archgym.simulators.soc.arrays import (
 from archgym.simulators.soc.library import ACCELERATOR, BUS, CORE, DRAM, SRAM
 
 
-@jit
+@inner
 def fail(failure: Ints, reason: int, first: int, second: int) -> None:
     failure[0], failure[1], failure[2] = reason, first, second
 
 
-@jit
+@inner
 def check_mapping(kind: Ints, only: Ints, pe: Ints, memory: Ints, failure: Ints) -> None:
     """Every task on a processing element that can run it, every edge in a memory."""
     slots = len(kind)
@@ -50,7 +50,7 @@ def check_mapping(kind: Ints, only: Ints, pe: Ints, memory: Ints, failure: Ints)
             return
 
 
-@jit
+@inner
 def connect(kind: Ints, link: Ints, failure: Ints, tree: Tree) -> int:
     """Neighbours of each block, in the order of the links; returns the number of links."""
     slots, links, turns = len(kind), 0, 0
@@ -85,7 +85,7 @@ def connect(kind: Ints, link: Ints, failure: Ints, tree: Tree) -> int:
     return links
 
 
-@jit
+@inner
 def check_leaves(kind: Ints, failure: Ints, tree: Tree) -> None:
     """Every processing element and memory hangs on exactly one bus."""
     for slot in range(len(kind)):
@@ -96,7 +96,7 @@ def check_leaves(kind: Ints, failure: Ints, tree: Tree) -> None:
                 return
 
 
-@jit
+@inner
 def root_tree(kind: Ints, links: int, failure: Ints, tree: Tree) -> None:
     """Parent and depth of each block, from the first one; refuses what is not one tree."""
     root, present = -1, 0
@@ -129,7 +129,7 @@ def root_tree(kind: Ints, links: int, failure: Ints, tree: Tree) -> None:
         fail(failure, CYCLE, links, present)
 
 
-@jit
+@inner
 def route(a: int, b: int, up: Ints, depth: Ints, path: Ints) -> int:
     """The blocks from ``a`` to ``b``, both included, in ``path``; returns how many."""
     count, x, y = 0, a, b
@@ -154,7 +154,7 @@ def route(a: int, b: int, up: Ints, depth: Ints, path: Ints) -> int:
     return count
 
 
-@jit
+@inner
 def lay_routes(pe: Ints, memory: Ints, graph: GraphArrays, tree: Tree, hops: Hops) -> None:
     """For each task and direction, the blocks its data pass, as a tree of hops away from its processing element."""
     count = 0
@@ -180,7 +180,7 @@ def lay_routes(pe: Ints, memory: Ints, graph: GraphArrays, tree: Tree, hops: Hop
     hops.start[2 * len(pe)] = count
 
 
-@jit
+@inner
 def open_hop(hop: int, step: int, before: int, tree: Tree, hops: Hops) -> None:
     """A new hop, to block number ``step`` of the path."""
     x, y = tree.path[step - 1], tree.path[step]
@@ -194,7 +194,7 @@ def open_hop(hop: int, step: int, before: int, tree: Tree, hops: Hops) -> None:
         hops.turn[hop] = tree.turn[x] + entry * tree.degree[x] + leave
 
 
-@jit
+@inner
 def network(
     kind: Ints,
     only: Ints,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from archgym.simulators.jit import jit
+from archgym.simulators.jit import inner
 from archgym.simulators.soc.arrays import Floats, Flow, GraphArrays, Hops, Ints, Log, State, Store
 from archgym.simulators.soc.library import BUS
 from archgym.simulators.soc.taskgraph import JOIN, SINK
@@ -17,7 +17,7 @@ from archgym.simulators.soc.taskgraph import JOIN, SINK
 ROUNDING = 1e-9
 
 
-@jit
+@inner
 def gather(count: int, running: Ints, hops: Hops, flow: Flow) -> None:
     """Burst units of the running tasks on each pipe and turn, and how many inputs compete for each pipe."""
     for number in range(2 * count):
@@ -39,7 +39,7 @@ def gather(count: int, running: Ints, hops: Hops, flow: Flow) -> None:
                 flow.turn_units[direction, turn] += hops.units[hop]
 
 
-@jit
+@inner
 def find_rate(task: int, pe: int, kind: Ints, rates: Floats, farsi: bool, hops: Hops, flow: Flow) -> tuple[float, int]:
     """The task's instructions/s: what its slowest resource leaves it, and which block that is.
 
@@ -69,7 +69,7 @@ def find_rate(task: int, pe: int, kind: Ints, rates: Floats, farsi: bool, hops: 
     return best, limiter
 
 
-@jit
+@inner
 def move_data(
     task: int, sign: float, role: int, work: float, farsi: bool, kind: Ints, hops: Hops, store: Store
 ) -> None:
@@ -84,7 +84,7 @@ def move_data(
             store.peak[memory] = max(store.peak[memory], store.occupied[memory])
 
 
-@jit
+@inner
 def release_inputs(
     task: int, graph: GraphArrays, farsi: bool, kind: Ints, hops: Hops, store: Store, finished: Ints, unread: Ints
 ) -> None:
@@ -107,7 +107,7 @@ def release_inputs(
             move_data(parent, -1.0, graph.role[parent], graph.work[parent], farsi, kind, hops, store)
 
 
-@jit
+@inner
 def reset(order: Ints, graph: GraphArrays, store: Store, state: State) -> int:
     """Everything at its start; returns the number of tasks that are ready, in ``state.fresh``."""
     for slot in range(len(state.host)):
@@ -129,7 +129,7 @@ def reset(order: Ints, graph: GraphArrays, store: Store, state: State) -> int:
     return ready
 
 
-@jit
+@inner
 def admit(now: float, running: int, fresh: int, waiting: int, pe: Ints, farsi: bool, state: State) -> tuple[int, int]:
     """Give free processing elements to ready tasks; returns how many run and how many wait.
 
@@ -157,7 +157,7 @@ def admit(now: float, running: int, fresh: int, waiting: int, pe: Ints, farsi: b
     return running, still
 
 
-@jit
+@inner
 def make_ready(task: int, fresh: int, graph: GraphArrays, missing: Ints, rank: Ints, ready: Ints) -> int:
     """Tell a task's successors that it is done; adds those that miss nothing to ``ready``, in the order of ranks."""
     for out in range(graph.start[2 * task], graph.start[2 * task + 1]):
@@ -173,7 +173,7 @@ def make_ready(task: int, fresh: int, graph: GraphArrays, missing: Ints, rank: I
     return fresh
 
 
-@jit
+@inner
 def find_rates(
     running: int, pe: Ints, kind: Ints, rates: Floats, farsi: bool, hops: Hops, flow: Flow, state: State
 ) -> float:
@@ -187,14 +187,14 @@ def find_rates(
     return step
 
 
-@jit
+@inner
 def is_over(left: float, work: float, farsi: bool) -> bool:
     if work == 0:
         return True
     return 1 - left / work >= 0.99 if farsi else left <= ROUNDING * work
 
 
-@jit
+@inner
 def schedule(
     order: Ints,
     pe: Ints,
