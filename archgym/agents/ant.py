@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archgym.agents.base import Agent, Hyperparameters, hyper
+from archgym.agents.moves import Moves
 from archgym.agents.start import METHODS, Start
 from archgym.problem import Evaluation
 from archgym.space import Designs, Space
@@ -45,6 +46,8 @@ class AntColony(Agent):
         super().__init__(space, seed, hyperparameters)
         chosen = self.hyperparameters
         self._start = Start(space, self.rng, chosen.start_size, chosen.start)
+        self._moves = Moves(space)
+        self._known: set[bytes] = set()
         self._sizes = np.asarray(space.sizes)
         self._legal = np.arange(self._sizes.max())[None, :] < self._sizes[:, None]
         self.pheromone: NDArray[np.float64] = self._legal / self._sizes[:, None]
@@ -65,12 +68,28 @@ class AntColony(Agent):
         drawn = np.minimum((draws >= limits).sum(axis=2), self._sizes - 1)
         greedy = self.rng.random(drawn.shape) < self.hyperparameters.greediness
         ants = np.where(greedy & (self._best is not None), self.pheromone.argmax(axis=1), drawn)
-        return np.concatenate([first, ants.astype(np.int64)])
+        return np.concatenate([first, self._aside(ants.astype(np.int64))])
+
+    def _aside(self, ants: Designs) -> Designs:
+        """Ants on a design met before change one parameter, so that a colony that agrees still searches around."""
+        for _ in range(2):
+            met: set[bytes] = set()
+            repeated = []
+            for number, ant in enumerate(ants):
+                key = ant.tobytes()
+                if key in met or key in self._known:
+                    repeated.append(number)
+                met.add(key)
+            if not repeated:
+                break
+            ants[repeated] = self._moves.step(self.rng, ants[repeated])
+        return ants
 
     def tell(self, evaluation: Evaluation) -> None:
         self.check(evaluation)
         self._told += len(evaluation)
-        for design, reward in zip(evaluation.designs, evaluation.reward.tolist(), strict=True):
+        for design, reward in zip(np.ascontiguousarray(evaluation.designs), evaluation.reward.tolist(), strict=True):
+            self._known.add(design.tobytes())
             self._colony.append((reward, design))
             if reward > self._best_reward:
                 self._best, self._best_reward = design.copy(), reward

@@ -51,12 +51,16 @@ def covariance_row(
     design: Integers, codes: Integers, count: int, offsets: Integers, decay: Floats, variance: float, row: Floats
 ) -> None:
     """Covariance of ``design`` (D,) with the first ``count`` points, into ``row``."""
-    for n in range(count):
-        row[n] = variance
+    row[:count] = variance
+    by_level = np.empty(len(decay))  # of one parameter; its table is turned round the design's level once
     for i in range(len(design)):
         here, start = design[i], offsets[i]
+        size = (offsets[i + 1] if i + 1 < len(offsets) else len(decay)) - start
+        for level in range(size):
+            by_level[level] = decay[start + abs(here - level)]
+        levels = codes[i]
         for n in range(count):
-            row[n] *= decay[start + abs(here - codes[i, n])]
+            row[n] *= by_level[levels[n]]
 
 
 @jit
@@ -119,13 +123,17 @@ def covariance_matrix(
     codes: Integers, count: int, offsets: Integers, decay: Floats, variance: float, noise: float, matrix: Floats
 ) -> None:
     """Covariance of the first ``count`` points with each other, into the upper triangle."""
+    by_level = np.empty(len(decay))
     for a in range(count):
         for b in range(a, count):
             matrix[a, b] = variance
         for i in range(codes.shape[0]):
-            here, start = codes[i, a], offsets[i]
+            here, start, levels = codes[i, a], offsets[i], codes[i]
+            size = (offsets[i + 1] if i + 1 < len(offsets) else len(decay)) - start
+            for level in range(size):
+                by_level[level] = decay[start + abs(here - level)]
             for b in range(a, count):
-                matrix[a, b] *= decay[start + abs(here - codes[i, b])]
+                matrix[a, b] *= by_level[levels[b]]
         matrix[a, a] += noise
 
 
@@ -216,12 +224,19 @@ def evidence(
     for a in range(count):
         gradient[width + 1] += 0.5 * noise * (weights[a] * weights[a] - precision[a, a])
         gradient[width] += 0.5 * variance * (weights[a] * weights[a] - precision[a, a])
-    for a in range(count):
+    pulls, by_level = np.empty(count), np.empty(sizes.max())
+    for a in range(1, count):
         for b in range(a):
-            pull = (weights[a] * weights[b] - precision[a, b]) * covariance[b, a]
-            gradient[width] += pull
-            for i in range(width):
-                along[i] += pull * slope[offsets[i] + abs(codes[i, a] - codes[i, b])]
+            pulls[b] = (weights[a] * weights[b] - precision[a, b]) * covariance[b, a]
+            gradient[width] += pulls[b]
+        for i in range(width):
+            here, start, levels = codes[i, a], offsets[i], codes[i]
+            for level in range(sizes[i]):
+                by_level[level] = slope[start + abs(here - level)]
+            total = 0.0
+            for b in range(a):
+                total += pulls[b] * by_level[levels[b]]
+            along[i] += total
     gradient[:width] = along
     for p in range(len(parameters)):
         away = (parameters[p] - mean[p]) / spread[p]
@@ -371,19 +386,25 @@ def neighbour_means(
 ) -> None:
     """Posterior means of every one-parameter change of ``design``: ``means[offsets[i] + level]``.
 
-    ``row`` (N,) holds its covariance times the weights, ``growth`` is ``1 / decay``, ``sums`` (largest size,)
+    ``row`` (N,) holds its covariance times the weights, ``growth`` is ``1 / decay``, ``sums`` (2, largest size)
     is scratch. Cost: one pass over the data a parameter.
     """
+    count = len(row)
     for i in range(len(design)):
         here, start, size = design[i], offsets[i], sizes[i]
-        sums[:size] = 0.0
-        for n in range(len(row)):
-            level = codes[i, n]
-            sums[level] += row[n] * growth[start + abs(here - level)]
+        sums[:, :size] = 0.0
+        levels = codes[i]
+        for n in range(0, count - 1, 2):  # two sums, because one would wait for itself
+            sums[0, levels[n]] += row[n]
+            sums[1, levels[n + 1]] += row[n + 1]
+        if count % 2:
+            sums[0, levels[count - 1]] += row[count - 1]
+        for level in range(size):
+            sums[0, level] = (sums[0, level] + sums[1, level]) * growth[start + abs(here - level)]
         for level in range(size):
             total = 0.0
             for other in range(size):
-                total += decay[start + abs(level - other)] * sums[other]
+                total += decay[start + abs(level - other)] * sums[0, other]
             means[start + level] = total
 
 
@@ -400,7 +421,7 @@ def climb(
     most: int,
 ) -> None:
     """Move each of ``designs`` (M, D) up the posterior mean by at most ``most`` one-parameter changes, in place."""
-    row, sums, means, growth = np.empty(count), np.empty(sizes.max()), np.empty(sizes.sum()), 1.0 / decay
+    row, sums, means, growth = np.empty(count), np.empty((2, sizes.max())), np.empty(sizes.sum()), 1.0 / decay
     for design in designs:
         for _ in range(most):
             covariance_row(design, codes, count, offsets, decay, variance, row)

@@ -122,27 +122,29 @@ class GaussianProcessSearch(Agent):
         mutants = self._moves.mutate(self.rng, np.repeat(best, 10, axis=0), 0.15)
         candidates = np.concatenate([mutants, self.space.sample(self.rng, 100)])
         order = np.argsort(-self._score(candidates, kind, width), kind="stable")
-        return np.concatenate([best[: climbs // 2], candidates[order[: climbs - climbs // 2]]])
+        untried = [number for number in order if self._untried(candidates[number])][: climbs - climbs // 2]
+        return np.concatenate([best[: climbs // 2], candidates[untried]])
 
     def _climb(self, design: NDArray[np.int64], kind: str, width: float) -> tuple[NDArray[np.int64], float]:
+        """Single changes to the best untried neighbour while that scores higher."""
         score = -np.inf
         for _ in range(self.hyperparameters.steps):
             around = every_neighbour(design, self.space.sizes)
-            if not len(around):
-                break
             scores = self._score(around, kind, width)
-            chosen = int(np.argmax(scores))
-            if scores[chosen] <= score:
+            order = np.argsort(-scores, kind="stable")
+            chosen = next((number for number in order if self._untried(around[number])), -1)
+            if chosen < 0 or scores[chosen] <= score:
                 break
             design, score = around[chosen], float(scores[chosen])
         return design, score
 
+    def _untried(self, design: NDArray[np.int64]) -> bool:
+        return design not in self.archive and design.tobytes() not in self._asked
+
     def _score(self, designs: Designs, kind: str, width: float) -> Floats:
-        """The acquisition, -inf for what was tried or asked for already."""
+        """The acquisition, shape (M,)."""
         means, deviations = self._learner.surrogate.predict(designs)
         if kind == "ei":
-            scores = log_expected_improvement(means, deviations, self._learner.best)
-        else:
-            scores = means + width * deviations
-        known = [row in self.archive or row.tobytes() in self._asked for row in designs]
-        return np.where(known, -np.inf, scores)
+            return log_expected_improvement(means, deviations, self._learner.best)
+        scores: Floats = means + width * deviations
+        return scores

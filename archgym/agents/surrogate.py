@@ -6,6 +6,7 @@ asked, so that its cost an evaluation is bounded too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,16 +20,25 @@ Floats = NDArray[np.float64]
 
 def standardise(values: Floats) -> Floats:
     """Zero mean, unit deviation."""
-    scaled: Floats = (values - values.mean()) / max(float(values.std()), 1e-12)
+    centred = values - values.sum() / len(values)
+    scaled: Floats = centred / max(math.sqrt(float(centred @ centred) / len(values)), 1e-12)
     return scaled
 
 
 def squash(values: Floats) -> Floats:
     """Standardised after pulling in the bad tail: values below the median are replaced by a logarithm."""
-    centre = float(np.median(values))
-    scale = max(float(np.quantile(values, 0.9)) - centre, 1e-3 * float(np.ptp(values)), 1e-12)
+    ordered = np.sort(values)
+    centre = _quantile(ordered, 0.5)
+    scale = max(_quantile(ordered, 0.9) - centre, 1e-3 * float(ordered[-1] - ordered[0]), 1e-12)
     shifted = (values - centre) / scale
     return standardise(np.where(shifted < 0, -np.log1p(np.maximum(-shifted, 0.0)), shifted))
+
+
+def _quantile(ordered: Floats, share: float) -> float:
+    """Linearly interpolated quantile of sorted values; `numpy.quantile` takes a tenth of a millisecond."""
+    place, below = math.modf(share * (len(ordered) - 1))
+    low = float(ordered[int(below)])
+    return low + place * (float(ordered[min(int(below) + 1, len(ordered) - 1)]) - low)
 
 
 def rank(values: Floats) -> Floats:
@@ -195,10 +205,9 @@ def log_expected_improvement(means: Floats, deviations: Floats, best: float) -> 
 
 def every_neighbour(design: Designs, sizes: Sequence[int] | NDArray[np.int64]) -> Designs:
     """All one-parameter changes of ``design`` (D,), shape (K, D)."""
-    columns = np.repeat(np.arange(len(design)), np.asarray(sizes) - 1)
-    levels = np.concatenate(
-        [[*range(int(design[c])), *range(int(design[c]) + 1, int(sizes[c]))] for c in range(len(design))]
-    )
-    moved = np.tile(design, (len(columns), 1))
-    moved[np.arange(len(columns)), columns] = levels.astype(np.int64)
+    fewer = np.asarray(sizes) - 1
+    columns = np.repeat(np.arange(len(design)), fewer)
+    others = np.arange(len(columns)) - np.repeat(np.cumsum(fewer) - fewer, fewer)
+    moved = np.repeat(design[None], len(columns), axis=0)
+    moved[np.arange(len(columns)), columns] = others + (others >= design[columns])
     return moved
