@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from archgym.agents.archive import Archive
 from archgym.agents.base import Agent, Hyperparameters, hyper
-from archgym.agents.moves import Moves
+from archgym.agents.moves import Moves, every_neighbour
 from archgym.agents.start import METHODS, Start
-from archgym.agents.surrogate import TRANSFORMS, every_neighbour
+from archgym.agents.surrogate import TRANSFORMS
 from archgym.problem import Evaluation
 from archgym.space import Designs, Space
 

@@ -118,10 +118,12 @@ class Process:
         )
 
     def predict(self, designs: Designs) -> tuple[Floats, Floats]:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about variances just below zero, which become zero
-            means, deviations = self._regressor.predict(self._encode(designs), return_std=True)
-        return means, np.maximum(deviations, 1e-9)
+        """As the regressor's own ``predict``, whose product of three matrices takes most of a second for a batch."""
+        known, points = self._regressor, self._encode(designs)
+        towards = known.kernel_(points, known.X_train_)
+        means = known.y_train_std_ * (towards @ known.alpha_) + known.y_train_mean_
+        variances = known.kernel_.diag(points) - ((towards @ known.K_inv_) * towards).sum(axis=1)
+        return means, np.maximum(known.y_train_std_ * np.sqrt(np.maximum(variances, 0.0)), 1e-9)
 
 
 class Trees:

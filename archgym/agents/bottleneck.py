@@ -29,10 +29,18 @@ class BottleneckHyperparameters(Hyperparameters):
 
 
 class BottleneckSearch(Agent):
-    """Hill climbing whose moves come from the breakdown of the best design so far."""
+    """Hill climbing whose moves come from the breakdown of the best design so far.
+
+    Source: Boroujerdian et al., "FARSI: an early-stage design space exploration framework to tame the domain-specific
+    system-on-chip complexity", 2022.
+    """
 
     name = "bottleneck"
-    summary = "Moves what is in the way of the worst metric (which task, which block); for SoC problems, after FARSI."
+    summary = (
+        "Reads from the best design's breakdown which task and which block are in the way of the worst metric, and "
+        "changes those first. Where the guided moves are used up, it takes random steps."
+    )
+    use_when = "the problem is an AR/VR SoC; on others its random steps are a plain hill climb."
     Hyperparameters = BottleneckHyperparameters
 
     def __init__(self, space: Space, seed: int = 0, hyperparameters: object | None = None) -> None:

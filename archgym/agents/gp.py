@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from archgym.agents.archive import Archive
 from archgym.agents.base import Agent, Hyperparameters, hyper
 from archgym.agents.learner import Effort, Learner
-from archgym.agents.moves import Moves
+from archgym.agents.moves import Moves, every_neighbour
 from archgym.agents.start import METHODS, Start
-from archgym.agents.surrogate import TRANSFORMS, every_neighbour, log_expected_improvement
+from archgym.agents.surrogate import TRANSFORMS, log_expected_improvement
 from archgym.problem import Evaluation
 from archgym.space import Designs, Space
 
@@ -60,7 +60,8 @@ class GaussianProcessSearch(Agent):
     name = "gp"
     summary = (
         "Fits a Gaussian process to everything told, with one relevance a parameter and outputs transformed as suits the "
-        "data. Each design asked for climbs the log expected improvement by single changes from the best designs known."
+        "data. Each design asked for climbs an acquisition by single changes from the best designs known: expected "
+        "improvement, or a confidence bound whose width is drawn anew."
     )
     use_when = "an evaluation costs a tenth of a second or more and the budget is tens to hundreds."
     Hyperparameters = GaussianProcessHyperparameters
@@ -108,7 +109,8 @@ class GaussianProcessSearch(Agent):
             kind = ("ei", "ucb", "ucb", "ucb")[int(self.rng.integers(4))]
         if kind == "ucb":
             width = float(self.rng.exponential(self.hyperparameters.curiosity))
-        best, best_score = self.space.sample(self.rng, 1)[0], -np.inf
+        best: NDArray[np.int64] = self.space.sample(self.rng, 1)[0]
+        best_score = -np.inf
         for origin in self._origins(kind, width):
             design, score = self._climb(origin, kind, width)
             if score > best_score:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archgym.agents.base import Agent, Hyperparameters, hyper
-from archgym.agents.moves import Moves
+from archgym.agents.moves import Moves, every_neighbour
 from archgym.agents.start import METHODS, Start
 from archgym.problem import Evaluation
 from archgym.space import Designs, Space
@@ -59,30 +59,47 @@ class HillClimb(Agent):
         first = self._start.take(count, self._told)
         if len(first) == count:
             return first
-        if self._here is None or self._failures >= self.hyperparameters.patience:
-            rest = self._restarts(count - len(first))
+        missing = count - len(first)
+        rest = self.space.sample(self.rng, 0)
+        if self._here is not None and self._failures < self.hyperparameters.patience:
+            rest = self._steps(missing, self._here)
+            self._failures += 0 if len(rest) else self.hyperparameters.patience  # a summit: every neighbour is known
+        if not len(rest):
             self._anew = True
-        else:
-            rest = self._steps(count - len(first), self._here)
-        return np.concatenate([first, rest])
+        return np.concatenate([first, rest, self._restarts(missing - len(rest))])
 
     def _restarts(self, count: int) -> Designs:
-        kicked = self.rng.random((count, len(self.space))) < self.hyperparameters.kick
-        return np.where(kicked, self.space.sample(self.rng, count), self._best)
+        """Designs with a share of the best one's parameters redrawn, untried ones where a few draws find some."""
+        designs = np.repeat(self._best[None], count, axis=0)
+        due = np.arange(count)
+        for _ in range(4):
+            kicked = self.rng.random((len(due), len(self.space))) < self.hyperparameters.kick
+            designs[due] = np.where(kicked, self.space.sample(self.rng, len(due)), self._best)
+            due = np.array([number for number in due if designs[number].tobytes() in self._tried], dtype=np.int64)
+            if not len(due):
+                break
+        return designs
 
     def _steps(self, count: int, here: NDArray[np.int64]) -> Designs:
-        """Untried moves if a few draws find some, in the order drawn."""
-        drawn = self._moves.step(self.rng, np.repeat(here[None], 2 * count + 4, axis=0))
-        fresh: list[int] = []
-        stale: list[int] = []
-        met = set()
-        for number, row in enumerate(drawn):
+        """Untried single changes, at most ``count``; none where all have been tried."""
+        drawn = self._untried(self._moves.step(self.rng, np.repeat(here[None], 2 * count + 4, axis=0)))
+        if len(drawn) < count:
+            others = self._untried(self.rng.permutation(every_neighbour(here, self.space.sizes)))
+            known = {row.tobytes() for row in drawn}
+            fresh = [number for number, row in enumerate(others) if row.tobytes() not in known]
+            drawn = np.concatenate([drawn, others[fresh]])
+        return drawn[:count]
+
+    def _untried(self, designs: Designs) -> Designs:
+        """Those not tried yet, each once, in order."""
+        met: set[bytes] = set()
+        fresh = []
+        for number, row in enumerate(designs):
             key = row.tobytes()
-            (stale if key in self._tried or key in met else fresh).append(number)
+            if key not in met and key not in self._tried:
+                fresh.append(number)
             met.add(key)
-            if len(fresh) == count:
-                break
-        return drawn[(fresh + stale)[:count]]
+        return designs[fresh]
 
     def tell(self, evaluation: Evaluation) -> None:
         self.check(evaluation)

@@ -6,6 +6,8 @@ be reached from every other in one move.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,3 +62,13 @@ class Moves:
     def cross(rng: np.random.Generator, first: Designs, second: Designs) -> Designs:
         """Uniform crossover: each parameter from either parent with equal probability."""
         return np.where(rng.random(first.shape) < 0.5, first, second)
+
+
+def every_neighbour(design: Designs, sizes: Sequence[int] | NDArray[np.int64]) -> Designs:
+    """All one-parameter changes of ``design`` (D,), shape (K, D)."""
+    fewer = np.asarray(sizes) - 1
+    columns = np.repeat(np.arange(len(design)), fewer)
+    others = np.arange(len(columns)) - np.repeat(np.cumsum(fewer) - fewer, fewer)
+    moved = np.repeat(design[None], len(columns), axis=0)
+    moved[np.arange(len(columns)), columns] = others + (others >= design[columns])
+    return moved

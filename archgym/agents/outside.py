@@ -6,18 +6,20 @@ unordered ones as categories. Designs they did not ask for are passed on where t
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archgym.agents.base import Agent, Evaluate, Hyperparameters, hyper
 from archgym.agents.start import METHODS, Start
+from archgym.errors import MissingExtraError
 from archgym.problem import Evaluation
 from archgym.space import Designs, Space
 
@@ -55,7 +57,7 @@ class OutsideOptimiser(Agent):
             self._learn(waiting.popleft() if waiting else None, row, cost)
 
     @abstractmethod
-    def _suggest(self) -> tuple[Iterable[int], Any]:
+    def _suggest(self) -> tuple[Sequence[int] | NDArray[np.int64], Any]:
         """A design and the library's token for it."""
 
     @abstractmethod
@@ -85,15 +87,20 @@ class OptunaSearch(OutsideOptimiser):
     )
     use_when = "you know Optuna's samplers and want them on the same budget and log as everything else."
     Hyperparameters = OptunaHyperparameters
+    #: What samplers need beyond Optuna, and the extra that brings it.
+    _NEEDS: ClassVar[dict[str, tuple[str, str]]] = {"gp": ("torch", "rl"), "qmc": ("scipy", "agents")}
 
     def __init__(self, space: Space, seed: int = 0, hyperparameters: object | None = None) -> None:
         import optuna
 
         super().__init__(space, seed, hyperparameters)
+        package, extra = self._NEEDS.get(self.hyperparameters.sampler, ("optuna", "peers"))
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(f"sampler {self.hyperparameters.sampler!r} of agent 'optuna'", extra)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._optuna = optuna
         distributions = optuna.distributions
-        self._kinds = {
+        self._kinds: dict[str, Any] = {
             p.name: (distributions.IntDistribution(0, len(p.levels) - 1))
             if p.ordered
             else distributions.CategoricalDistribution(tuple(range(len(p.levels))))
@@ -115,7 +122,7 @@ class OptunaSearch(OutsideOptimiser):
         }
         return made[chosen.sampler]()
 
-    def _suggest(self) -> tuple[Iterable[int], Any]:
+    def _suggest(self) -> tuple[Sequence[int] | NDArray[np.int64], Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             trial = self._study.ask(self._kinds)
@@ -187,7 +194,7 @@ class NevergradSearch(OutsideOptimiser):
             self._made = self._library.optimizers.registry[self.hyperparameters.optimiser](shape, budget=self._horizon)
         return self._made
 
-    def _suggest(self) -> tuple[Iterable[int], Any]:
+    def _suggest(self) -> tuple[Sequence[int] | NDArray[np.int64], Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             candidate = self._optimiser.ask()
@@ -247,7 +254,7 @@ class CatCMASearch(OutsideOptimiser):
             self._made = self._library.CatCMAwM(**settings)
         return self._made
 
-    def _suggest(self) -> tuple[Iterable[int], Any]:
+    def _suggest(self) -> tuple[Sequence[int] | NDArray[np.int64], Any]:
         design = np.array(self.space.default)
         if not len(self._whole) and not len(self._kinds):
             return design, None

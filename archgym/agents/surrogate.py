@@ -7,12 +7,11 @@ asked, so that its cost an evaluation is bounded too.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from archgym.agents import gaussian
+from archgym.agents import gaussian, gaussian_search
 from archgym.space import Designs, Space
 
 Floats = NDArray[np.float64]
@@ -149,7 +148,7 @@ class Surrogate:
     def predict(self, designs: Designs) -> tuple[Floats, Floats]:
         """Posterior mean and deviation, shape (M,) each."""
         means, deviations = np.empty(len(designs)), np.empty(len(designs))
-        kernel = gaussian.predict if len(designs) < 4 else gaussian.predict_many
+        kernel = gaussian_search.predict if len(designs) < 4 else gaussian_search.predict_many
         kernel(
             np.ascontiguousarray(designs),
             self._codes,
@@ -167,7 +166,7 @@ class Surrogate:
     def means(self, designs: Designs) -> Floats:
         """Posterior mean alone, shape (M,)."""
         means = np.empty(len(designs))
-        gaussian.predict_means(
+        gaussian_search.predict_means(
             np.ascontiguousarray(designs),
             self._codes,
             self.count,
@@ -182,7 +181,7 @@ class Surrogate:
     def climb(self, designs: Designs, most: int) -> Designs:
         """``designs`` (M, D) moved uphill in the posterior mean by at most ``most`` one-parameter changes each."""
         moved = designs.copy()
-        gaussian.climb(
+        gaussian_search.climb(
             moved,
             self._codes,
             self.count,
@@ -199,15 +198,5 @@ class Surrogate:
 def log_expected_improvement(means: Floats, deviations: Floats, best: float) -> Floats:
     """Shape (M,)."""
     scores = np.empty(len(means))
-    gaussian.log_expected_improvement(means, deviations, best, scores)
+    gaussian_search.log_expected_improvement(means, deviations, best, scores)
     return scores
-
-
-def every_neighbour(design: Designs, sizes: Sequence[int] | NDArray[np.int64]) -> Designs:
-    """All one-parameter changes of ``design`` (D,), shape (K, D)."""
-    fewer = np.asarray(sizes) - 1
-    columns = np.repeat(np.arange(len(design)), fewer)
-    others = np.arange(len(columns)) - np.repeat(np.cumsum(fewer) - fewer, fewer)
-    moved = np.repeat(design[None], len(columns), axis=0)
-    moved[np.arange(len(columns)), columns] = others + (others >= design[columns])
-    return moved

@@ -97,3 +97,14 @@ def test_a_batch_holds_no_neighbours():
     batch = agent.ask(6)
     apart = (batch[:, None] != batch[None]).sum(axis=2)
     assert apart[~np.eye(6, dtype=bool)].min() >= 2
+
+
+def test_the_process_predicts_as_its_library_does():
+    rng = np.random.default_rng(6)
+    process = Process(MIXED, 0, 40)
+    process.fit(MIXED.sample(rng, 40), rng.normal(size=40), search=True)
+    asked = MIXED.sample(rng, 25)
+    means, deviations = process.predict(asked)
+    expected = process._regressor.predict(process._encode(asked), return_std=True)
+    assert np.allclose(means, expected[0])
+    assert np.allclose(deviations, expected[1], atol=1e-6)
