@@ -14,6 +14,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from archgym import arithmetic
 from archgym.errors import ConfigError, UnknownNameError
 from archgym.metrics import Metrics
 from archgym.workload import Workload
@@ -62,7 +63,7 @@ class RelativeCost:
         cost = np.ones(len(metrics))
         with np.errstate(divide="ignore", over="ignore"):  # a rate of zero costs without end, which is a reward of 0
             for name, reference, weight in zip(self.metrics, self.references, self.weights, strict=True):
-                cost = cost * (metrics[name] / reference) ** weight
+                cost = cost * arithmetic.power(metrics[name] / reference, weight)
         return _filled(1.0 / (1.0 + cost), metrics, self.infeasible)
 
 

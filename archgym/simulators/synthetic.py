@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from archgym import arithmetic
 from archgym.errors import WorkloadError
 from archgym.metrics import Metric, Metrics, all_feasible
 from archgym.objective import ObjectiveRecipe, Reference, Rewards
@@ -214,11 +215,11 @@ class MixedInstance:
         rows, columns, buffer, tile, dataflow, channels, clock, word = designs[:, :CORE].T
         bytes_a_word = np.array([1.0, 2.0, 4.0])[word]
         edge = 12.0 * (tile + 1)
-        compute = self.work[0] - (rows + columns + 4) - np.log2(0.2 + 0.2 * clock)
-        mismatch = np.abs(np.log2(edge) - 0.5 * (rows + columns + 4) - 1.0)
+        compute = self.work[0] - (rows + columns + 4) - arithmetic.log2(0.2 + 0.2 * clock)
+        mismatch = np.abs(arithmetic.log2(edge) - 0.5 * (rows + columns + 4) - 1.0)
         compute = compute + 0.4 * mismatch + self.efficiency[1][dataflow, word]
-        reuse = np.log2(edge) + self.efficiency[0][dataflow, tile]
-        memory = self.work[1] + np.log2(bytes_a_word) - reuse - channels
+        reuse = arithmetic.log2(edge) + self.efficiency[0][dataflow, tile]
+        memory = self.work[1] + arithmetic.log2(bytes_a_word) - reuse - channels
         footprint = 3.0 * edge * edge * bytes_a_word / (1024.0 * 16.0 * 2.0**buffer)
         cliff = np.where(footprint > 1.0, self.rates[1] * footprint, 0.0)
         area = np.zeros(len(designs))

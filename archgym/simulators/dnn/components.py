@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from archgym import arithmetic
 from archgym.errors import ConfigError, UnknownNameError
 
 NODES = (45, 22)
@@ -79,7 +80,7 @@ class SramTable:
                 width, capacity = int(row["word_bits"]), int(row["capacity_bytes"])
                 if node == technology_nm and (node, banks, width, capacity) not in hidden:
                     key = (banks, width.bit_length() - 1, capacity.bit_length() - 1)
-                    self._points[key] = np.log([float(row[name]) for name in _COLUMNS])
+                    self._points[key] = arithmetic.log([float(row[name]) for name in _COLUMNS])
 
     def _along(self, known: dict[int, NDArray[np.float64]], place: float) -> NDArray[np.float64]:
         """Interpolate between the neighbours of ``place``, or extend the line through the nearest two."""
@@ -102,14 +103,14 @@ class SramTable:
         Banks multiply the one-bank memory by the ratio found at the nearest capacity that was run with banks; more
         than 16 banks cost as 16.
         """
-        bits, size = math.log2(width), math.log2(capacity_bytes)
+        bits, size = (float(value) for value in arithmetic.log2([width, capacity_bytes]))
         found = self._surface(1, bits, size)
         if banks > 1:
             tabled = min(max(size, 16.0), 22.0)  # 64 KB to 4 MB
             one = self._surface(1, bits, tabled)
             ratios = {round(math.log2(b)): self._surface(b, bits, tabled) - one for b in _BANKS}
-            found = found + self._along(ratios, math.log2(min(banks, _BANKS[-1])))
-        read, write, leakage, area, access, cycle = (float(value) for value in np.exp(found))
+            found = found + self._along(ratios, float(arithmetic.log2(min(banks, _BANKS[-1]))))
+        read, write, leakage, area, access, cycle = (float(value) for value in arithmetic.exp(found))
         total = leakage * min(banks, _BANKS[-1])
         return Component(read, write, total, area * 1e6, access * 1e-9, cycle * 1e-9)
 
@@ -131,16 +132,16 @@ def register_file(rows: int, width: int, technology_nm: int = 45) -> Component:
     """A register file with its address generator, a smart buffer: read, write, leakage and area go with the width."""
     _check(technology_nm, rows, width, 1)
     data, scale = _parameters()["register_file"], _parameters()["scale"][str(technology_nm)]
-    places = np.log(data["rows"])
+    places = arithmetic.log(data["rows"])
     found = []
     for name in ("read_pJ_per_bit", "write_pJ_per_bit", "leakage_mW_per_bit", "area_um2_per_bit"):
-        values, place = np.log(data[name]), math.log(rows)
+        values, place = arithmetic.log(data[name]), float(arithmetic.log(rows))
         if place < places[0]:  # below the smallest design costs go with the rows
-            found.append(width * math.exp(values[0] + place - places[0]))
+            found.append(width * arithmetic.exp(values[0] + place - places[0]))
         elif place > places[-1]:
-            found.append(width * math.exp(values[-1] + place - places[-1]))
+            found.append(width * arithmetic.exp(values[-1] + place - places[-1]))
         else:
-            found.append(width * math.exp(float(np.interp(place, places, values))))
+            found.append(width * arithmetic.exp(float(np.interp(place, places, values))))
     one = register(width, technology_nm)
     return Component(
         max(found[0] * scale["energy"], one.read_pJ), max(found[1] * scale["energy"], one.write_pJ),

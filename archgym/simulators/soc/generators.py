@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from archgym import arithmetic
 from archgym.errors import UnknownNameError, WorkloadError
 from archgym.simulators.soc.taskgraph import Accelerator, Budget, Task, TaskGraph
 
@@ -129,7 +130,7 @@ def generate(kind: str, knobs: Knobs) -> TaskGraph:
     tails = sorted(set(range(count)) - {start for start, _ in pairs})
     bound = np.zeros(count, dtype=bool)
     bound[rng.permutation(count)[: round(knobs.memory_bound * count)]] = True
-    factor = np.exp(knobs.spread * rng.standard_normal((count, 2)))
+    factor = arithmetic.exp(knobs.spread * rng.standard_normal((count, 2)))
     work = np.where(bound, 100.0, 1e7) * factor[:, 0]
     data = np.maximum(1.0, np.round(np.where(bound, 1e5, 100.0) * factor[:, 1]))
     tasks = [
