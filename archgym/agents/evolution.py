@@ -1,6 +1,6 @@
 """Surrogate-assisted evolution: many children are bred, a fast model screens them, and only the best are evaluated.
 
-The model costs less than a millisecond an evaluation, so this is the agent to try first.
+The model costs about a millisecond an evaluation, so this is the agent to try first.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class SurrogateEvolution(Agent):
         "Breeds many children from the best designs, lets each climb a fast model by a few changes, and evaluates the one "
         "of highest predicted reward and uncertainty. The model learns from every evaluation at a bounded cost."
     )
-    use_when = "almost always: it needs few evaluations and adds less than a millisecond to each."
+    use_when = "you are not sure what to take: it needs few evaluations and adds one or two milliseconds to each."
     Hyperparameters = SurrogateEvolutionHyperparameters
 
     def __init__(self, space: Space, seed: int = 0, hyperparameters: object | None = None) -> None:

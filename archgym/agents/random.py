@@ -15,7 +15,10 @@ class RandomSearchHyperparameters(Hyperparameters):
 
 
 class RandomSearch(Agent):
-    """Every design is drawn uniformly and independently."""
+    """Every design is drawn uniformly and independently.
+
+    Source: Bergstra and Bengio, "Random search for hyper-parameter optimization", 2012.
+    """
 
     name = "random"
     summary = "Draws every design uniformly and independently; needs no tuning and is the baseline to beat."

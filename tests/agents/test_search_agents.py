@@ -9,6 +9,7 @@ import pytest
 from archgym import agents, testing
 from archgym.agents import agent_class, agent_names, make_agent
 from archgym.agents.base import Agent
+from archgym.cli.agent_page import source
 from archgym.errors import BudgetExhausted, ConfigError, DesignError, MissingExtraError, UnknownNameError
 from archgym.rollout import Evaluator, make_spec
 from archgym.space import Space, grid
@@ -96,6 +97,8 @@ def test_every_agent_says_what_it_is_and_where_it_comes_from():
         assert chosen.summary.endswith("."), name
         assert sentences <= 3, name
         assert chosen.use_when, name
+        if not chosen.__module__.endswith(".marl"):
+            assert source(chosen), name
 
 
 @pytest.mark.parametrize("budget", [0, -5])
