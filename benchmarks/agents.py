@@ -1,7 +1,9 @@
 """Every agent and the outside optimisers on the same problems, starts, budgets and seeds.
 
-    python -m benchmarks.agents run --problems choices mixed --contestants cheap --budget 500 --seeds 10
-    python -m benchmarks.agents report > docs/agent-benchmark.md
+    python -m benchmarks.agents run --problems choices/0 mixed/0 --contestants cheap --budget 500 --seeds 10
+    python -m benchmarks.agents gather && python -m benchmarks.agents page
+
+`gather` sums the runs up in ``benchmarks/results``; `page` writes ``docs/agents-compared.md`` from that.
 
 Each run is one line of ``build/agents.jsonl``; runs that are there already are skipped, so the benchmark can be made in
 slices and interrupted. Every contestant is told the same ten designs of a latin hypercube first, which count. One run
@@ -30,7 +32,6 @@ from archgym.problem import Evaluation, Problem
 from archgym.simulators import synthetic
 from archgym.simulators.table import find_table
 from archgym.space import Designs, Space
-from archgym.statistics import bootstrap
 
 BUDGETS = (100, 200, 500, 2000)
 #: Evaluations at which a run writes its best reward down.
@@ -259,81 +260,28 @@ def expand(names: Iterable[str]) -> list[str]:
     return chosen
 
 
-def scores(entries: list[dict[str, Any]], name: str, contestant: str, budget: int) -> dict[int, dict[str, Any]]:
-    """By seed, the run that says how good a contestant is at a budget: {seed: its line}."""
-    plans = CONTESTANTS[contestant][1]
-    fitting = [
-        e
-        for e in entries
-        if (e["problem"], e["contestant"]) == (name, contestant)
-        and (e["budget"] == budget if plans else e["budget"] >= budget)
-    ]
-    return {e["seed"]: e for e in sorted(fitting, key=lambda e: -e["budget"])}
-
-
-def value_at(entry: dict[str, Any], budget: int) -> float:
-    return float(entry["best"].get(str(budget), entry["best"][str(entry["evaluations"])]))
-
-
-def optimum(entries: list[dict[str, Any]], name: str) -> tuple[float, str]:
-    """The optimum of a synthetic problem; of the others the best reward in all runs."""
-    if name.partition("/")[0] in ("choices", "mixed"):
-        return -float(problem(name).workload.facts["optimum"]), "known"
-    return max(max(e["best"].values()) for e in entries if e["problem"] == name), "best found in any run"
-
-
-def table(entries: list[dict[str, Any]], name: str) -> str:
-    best, why = optimum(entries, name)
-    budgets = [b for b in BUDGETS if any(str(b) in e["best"] for e in entries if e["problem"] == name)]
-    text = f"## {name}\n\n"
-    if name in PROBLEMS:
-        text += f"`{PROBLEMS[name][0]}`, workload `{problem(name).workload.name}`, objective `{PROBLEMS[name][2]}`. "
-    text += f"Regret against a reward of {best:.4f} ({why}).\n\n"
-    text += "| contestant | " + " | ".join(f"at {b}" for b in budgets) + " | ms an evaluation | seeds |\n"
-    text += "| --- |" + " --- |" * (len(budgets) + 2) + "\n"
-    rows = []
-    for contestant in CONTESTANTS:
-        cells, last, order = [], {}, np.inf
-        for budget in budgets:
-            found = scores(entries, name, contestant, budget)
-            if not found:
-                cells.append("")
-                continue
-            last = found
-            regrets = np.array([best - value_at(e, budget) for e in found.values()])
-            middle = bootstrap([regrets], repetitions=1000)
-            short = min(e["evaluations"] for e in found.values())
-            cells.append(
-                f"{middle.value:.4g} ({middle.low:.3g} to {middle.high:.3g})" + (f" @{short}" if short < budget else "")
-            )
-            order = middle.value
-        if last:
-            cost = np.mean([1e3 * e["seconds"] / e["evaluations"] for e in last.values()])
-            rows.append((order, f"| {contestant} | " + " | ".join(cells) + f" | {cost:.3g} | {len(last)} |\n"))
-    return text + "".join(row for _, row in sorted(rows, key=lambda row: row[0])) + "\n"
-
-
-def report(path: Path) -> None:
-    entries = [e for e in recorded(path) if e["contestant"] in CONTESTANTS]
-    for name in dict.fromkeys(e["problem"] for e in entries):
-        print(table(entries, name), end="")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("run", "report"))
+    parser.add_argument("what", choices=("run", "gather", "page"))
     parser.add_argument("--problems", nargs="+", default=["choices/0", "mixed/0", *PROBLEMS])
     parser.add_argument("--contestants", nargs="+", default=["cheap", "peer-cheap"], help="names or kinds")
     parser.add_argument("--budget", type=int, default=500)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--cap", type=float, default=120.0, help="CPU seconds of a run at most")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, nargs="+", default=[RESULTS], help="logs; runs go into the first")
     chosen = parser.parse_args()
-    if chosen.what == "report":
-        report(chosen.results)
+    if chosen.what == "gather":
+        from benchmarks.agent_results import gather
+
+        gather(chosen.results)
+    elif chosen.what == "page":
+        from benchmarks.agent_page import write
+        from benchmarks.agent_results import read
+
+        write(read())
     else:
         contestants = expand(chosen.contestants)
-        run(chosen.problems, contestants, chosen.budget, chosen.seeds, chosen.cap, chosen.results)
+        run(chosen.problems, contestants, chosen.budget, chosen.seeds, chosen.cap, chosen.results[0])
 
 
 if __name__ == "__main__":
