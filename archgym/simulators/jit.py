@@ -49,7 +49,16 @@ def inner(function: Kernel) -> Kernel:
     if pipeline is not None:
         options["pipeline_class"] = pipeline
     njit: Any = numba.njit
-    return cast(Kernel, njit(nogil=True, **options)(function))
+    kernel = njit(nogil=True, **options)(function)
+    typed = kernel.get_call_template
+
+    def call_template(arguments: Any, keywords: dict[str, Any]) -> Any:
+        # else a function is compiled once for each constant that it is called with
+        plain = numba.types.unliteral
+        return typed(tuple(plain(each) for each in arguments), {name: plain(each) for name, each in keywords.items()})
+
+    kernel.get_call_template = call_template
+    return cast(Kernel, kernel)
 
 
 @functools.cache

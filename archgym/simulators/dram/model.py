@@ -93,7 +93,7 @@ from archgym.simulators.dram.layout import (
     W_REQUEST,
     WAKE_UPS,
 )
-from archgym.simulators.dram.native import inner, pointer
+from archgym.simulators.dram.native import constant, inner, pointer
 from archgym.simulators.jit import jit
 
 MOST_DELTAS = 100_000
@@ -373,12 +373,12 @@ def advance_system(parameters, timing, state, where, times, addresses, latencies
         latencies: (N,) int64, the latency of each request that was answered is written here, in ps.
     """
     return _advance(
-        pointer(parameters),
-        pointer(timing),
+        constant(parameters),
+        constant(timing),
         pointer(state),
-        pointer(where),
-        pointer(times),
-        pointer(addresses),
+        constant(where),
+        constant(times),
+        constant(addresses),
         pointer(latencies),
     )
 
@@ -421,7 +421,7 @@ def _advance(P, T, S, where, times, addresses, latencies):
 @jit
 def close_accounts(parameters, state, completion):
     """After the last response: complete the energy model's durations. ``completion`` is in ps by command."""
-    P, S = pointer(parameters), pointer(state)
+    P, S = constant(parameters), pointer(state)
     for number in range(P[P_CHANNELS]):
         channel = P[P_CHANNEL] + number * C_SIZE
         last, command = S[channel + C_LAST_COMMAND_TIME], S[channel + C_LAST_COMMAND]
