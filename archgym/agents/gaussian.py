@@ -163,7 +163,7 @@ def append(
 
 @jit
 def inverse(factor: Floats) -> Floats:
-    """The symmetric inverse of ``factor.T @ factor``, both triangles filled."""
+    """The inverse of ``factor.T @ factor``, its lower triangle (it is symmetric)."""
     count = factor.shape[0]
     triangle = np.zeros((count, count))  # rows of (factor^-1), upper
     for i in range(count - 1, -1, -1):
@@ -179,7 +179,7 @@ def inverse(factor: Floats) -> Floats:
     for a in range(count):
         for k in range(a, count):
             scale = triangle[a, k]
-            for b in range(k + 1):
+            for b in range(a + 1):
                 result[a, b] += scale * transposed[k, b]
     return result
 
