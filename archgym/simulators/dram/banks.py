@@ -7,7 +7,7 @@ what its bank, bank group, rank and the bus allow; each issued command raises th
 
 from __future__ import annotations
 
-from archgym.simulators.dram.commands import ACT, PRE, RD, RDA
+from archgym.simulators.dram.commands import ACT, BANK_COMMANDS, COUNT, PRE, RD, RDA
 from archgym.simulators.dram.layout import (
     B_ACTIVE,
     B_BLOCKED,
@@ -70,10 +70,11 @@ from archgym.simulators.dram.layout import (
     R_READY,
     R_SIZE,
     READ_WRITE,
+    T_BANK,
     T_CLASS,
-    T_START,
-    T_UPDATES,
-    UPDATE_SIZE,
+    T_GROUP,
+    T_OTHER,
+    T_RANK,
 )
 from archgym.simulators.dram.native import inner
 
@@ -332,22 +333,19 @@ def evaluate_one(P, T, S, channel, number, now, addresses):
 
 
 @inner
-def raise_readiness(P, T, S, channel_number, bank_number, rank_number, command, now):
+def raise_readiness(P, T, S, number, bank, command, now):
     """Apply a command's constraints to the bank commands of its bank, group, rank and the other ranks."""
-    place = P[P_BANK] + bank_number * B_SIZE
-    bank, group = place + B_READY, S[place + B_GROUP]
-    rank = P[P_RANK] + rank_number * R_SIZE + R_READY
-    for k in range(T[T_START + command], T[T_START + command + 1]):
-        update = T_UPDATES + k * UPDATE_SIZE
-        scope, following, time = T[update], T[update + 1], now + T[update + 2]
-        if scope == 0:
-            S[bank + following] = max(S[bank + following], time)
-        elif scope == 1:
-            S[group + following] = max(S[group + following], time)
-        elif scope == 2:
-            S[rank + following] = max(S[rank + following], time)
-        else:
-            for other in range(channel_number * P[P_RANKS], (channel_number + 1) * P[P_RANKS]):
-                if other != rank_number:
-                    ready = P[P_RANK] + other * R_SIZE + R_READY + following
-                    S[ready] = max(S[ready], time)
+    row = command * COUNT
+    here, group, rank = bank + B_READY, S[bank + B_GROUP], S[bank + B_RANK] + R_READY
+    for k in range(BANK_COMMANDS):
+        S[here + k] = max(S[here + k], now + T[T_BANK + row + k])
+    for k in range(BANK_COMMANDS):
+        S[group + k] = max(S[group + k], now + T[T_GROUP + row + k])
+    for k in range(BANK_COMMANDS):
+        S[rank + k] = max(S[rank + k], now + T[T_RANK + row + k])
+    if P[P_RANKS] > 1:
+        for other in range(number * P[P_RANKS], (number + 1) * P[P_RANKS]):
+            ready = P[P_RANK] + other * R_SIZE + R_READY
+            if ready != rank:
+                for k in range(BANK_COMMANDS):
+                    S[ready + k] = max(S[ready + k], now + T[T_OTHER + row + k])

@@ -7,127 +7,56 @@ result, since what a bank wants and may do depends only on earlier commands and 
 
 from __future__ import annotations
 
-from archgym.simulators.dram.address_map import ROW_SHIFT
 from archgym.simulators.dram.banks import (
     earliest,
     evaluate,
-    evaluate_one,
     find_best,
-    has_space,
-    raise_readiness,
-    remove,
-    store,
 )
 from archgym.simulators.dram.commands import (
-    ACT,
-    COUNT,
-    PDEA,
-    PDEP,
-    PDXA,
-    PDXP,
-    PRE,
-    PREA,
-    PRESB,
     RD,
-    RDA,
-    REFA,
-    REFB,
-    REFSB,
-    SREFEN,
-    WRA,
 )
-from archgym.simulators.dram.energy_counters import account
-from archgym.simulators.dram.events import notify, send
+from archgym.simulators.dram.events import notify_timed
+from archgym.simulators.dram.handshake import ACCEPTED, AGAIN, accept, manage_responses
+from archgym.simulators.dram.issue import issue_bank_command, issue_rank_command
 from archgym.simulators.dram.layout import (
-    B_ACTIVE,
-    B_BLOCKED,
     B_COMMAND,
     B_CURRENT,
-    B_KEEP,
-    B_OPENING,
-    B_ROW,
+    B_RANK,
     B_SIZE,
-    B_SLEEPING,
-    BEGIN_RESPONSE,
     C_BEST_BANK,
     C_BEST_TIME,
     C_CACHED,
     C_CANDIDATES,
-    C_COLUMN_BUS,
-    C_COUNTS,
     C_DIRTY,
     C_DUE,
-    C_HITS,
-    C_IN_FLIGHT,
-    C_LAST_COMMAND,
-    C_LAST_COMMAND_TIME,
-    C_LAST_WRITE,
     C_NEXT_CAS,
     C_NEXT_ID,
     C_NEXT_TIME,
-    C_OFFER_FROM,
-    C_OFFERED,
-    C_OUTSTANDING,
-    C_RESPONSE_END,
-    C_RESPONSE_HEAD,
-    C_RESPONSE_TAIL,
-    C_ROW_BUS,
     C_SIZE,
-    C_WRITE_MODE,
     D_COMMAND,
     D_TIME,
-    E_ARBITER,
     E_FIRST,
-    END_REQUEST,
-    FR_FCFS_GRP,
-    G_PROGRESS,
-    GRP_FR_FCFS,
-    GRP_FR_FCFS_WM,
     N_ID,
-    N_REQUEST,
-    N_ROW,
     N_SIZE,
-    N_WRITE,
     NEVER,
-    P_ARBITER_QUEUE,
     P_BANK,
-    P_BANK_LAST,
     P_BANKS,
-    P_BANKS_PER_GROUP,
     P_BUSES,
     P_CANDIDATES,
     P_CHANNEL,
-    P_ENERGY,
     P_EQUAL_LENGTHS,
-    P_GROUP_LAST,
     P_NODES,
     P_POWER_DOWN,
     P_RANK,
     P_RANKS,
     P_REFRESH,
-    P_RESPONSE_REORDER,
-    P_RESPONSES,
-    P_RING,
-    P_SCHEDULER,
     P_STRICT,
-    P_TCK,
-    R_CHOSEN,
     R_COMMAND,
     R_DUE,
-    R_LAST,
-    R_READY,
-    R_ROUND,
     R_SIZE,
     R_TIME,
     R_WAITING,
-    R_WINDOW,
-    R_WINDOW_COUNT,
-    SAME_BANK,
-    T_COUNTED,
-    T_DATA_END,
     T_LENGTH,
-    T_WINDOW,
-    W_DATA,
     W_SELF,
     WAKE_UPS,
 )
@@ -135,87 +64,12 @@ from archgym.simulators.dram.managers import (
     evaluate_power_down,
     evaluate_refresh,
     request_entry,
-    request_exit,
-    update_power_down,
-    update_refresh,
 )
 from archgym.simulators.dram.native import inner
 
-BANK_MASK = (1 << 16) - 1
 OF_REFRESH, OF_POWER_DOWN = 1, 2
 """What `_select` found, beside a bank's number: kinds are kept in the upper bits of its answer."""
 KIND_SHIFT = 32
-
-
-@inner
-def _wake_for_data(P, S, channel, number, now):
-    """Wake when the data of the response that is next in line ends, if that lies ahead."""
-    place = _response_place(P, S, channel, number)
-    end = S[place]
-    if end > now:
-        notify(P, S, E_FIRST + number * WAKE_UPS + W_DATA, end)
-
-
-@inner
-def _response_place(P, S, channel, number):
-    ring = P[P_RING]
-    return P[P_RESPONSES] + 2 * (number * ring + (S[channel + C_RESPONSE_HEAD] & (ring - 1)))
-
-
-@inner
-def _start_response(P, S, channel, number, now, delay):
-    """Send the response that is next in line, if its data have ended."""
-    place = _response_place(P, S, channel, number)
-    end = S[place]
-    if end == 0:
-        return
-    if end > now:
-        _wake_for_data(P, S, channel, number, now)
-        return
-    request = S[place + 1]
-    S[place] = 0
-    S[channel + C_RESPONSE_HEAD] += 1
-    S[channel + C_OUTSTANDING] = request
-    S[channel + C_RESPONSE_END] = NEVER
-    send(P, S, P[P_ARBITER_QUEUE], E_ARBITER, now + delay, BEGIN_RESPONSE, request)
-
-
-@inner
-def _manage_responses(P, S, channel, number, now):
-    if S[channel + C_OUTSTANDING] >= 0:
-        if S[channel + C_RESPONSE_END] == now:
-            S[channel + C_OUTSTANDING] = -1
-            S[channel + C_IN_FLIGHT] -= 1
-            if S[channel + C_IN_FLIGHT] > 0:
-                _start_response(P, S, channel, number, now, P[P_TCK])
-    else:
-        delay = P[P_TCK] if S[channel + C_RESPONSE_END] == now else 0
-        _start_response(P, S, channel, number, now, delay)
-
-
-@inner
-def _accept(P, T, S, channel, now, where, addresses):
-    """Take the offered request into the scheduler if there is space."""
-    request = S[channel + C_OFFERED]
-    if request < 0 or S[channel + C_OFFER_FROM] > now or not has_space(P, S, channel):
-        return False
-    place = where[request]
-    bank_number = place & BANK_MASK
-    rank = P[P_RANK] + bank_number // P[P_BANKS] * R_SIZE
-    S[channel + C_OFFERED] = -1
-    S[channel + C_IN_FLIGHT] += 1
-    if P[P_POWER_DOWN] == 1 and S[rank + R_WAITING] == 0:
-        request_exit(S, rank)
-    S[rank + R_WAITING] += 1
-    identity = S[channel + C_NEXT_ID]
-    S[channel + C_NEXT_ID] = identity + 1
-    mode = S[channel + C_WRITE_MODE]
-    store(P, S, channel, bank_number, request, place >> ROW_SHIFT, (place >> 16) & 1, identity)
-    if P[P_SCHEDULER] == GRP_FR_FCFS_WM and S[channel + C_WRITE_MODE] != mode:
-        S[channel + C_DIRTY] = 1  # the other banks turn to the other direction at the end of this run
-    evaluate_one(P, T, S, channel, bank_number, now, addresses)
-    send(P, S, P[P_ARBITER_QUEUE], E_ARBITER, now, END_REQUEST, request)
-    return True
 
 
 @inner
@@ -250,7 +104,7 @@ def _select(P, T, S, channel, number, now):
     for k in range(S[channel + C_CANDIDATES]):
         bank_number = S[listed + k]
         bank = P[P_BANK] + bank_number * B_SIZE
-        if S[P[P_RANK] + bank_number // P[P_BANKS] * R_SIZE + D_COMMAND] >= 0:
+        if S[S[bank + B_RANK] + D_COMMAND] >= 0:
             continue
         command = S[bank + B_COMMAND]
         identity = S[P[P_NODES] + S[bank + B_CURRENT] * N_SIZE + N_ID]
@@ -266,132 +120,6 @@ def _select(P, T, S, channel, number, now):
     if column_start < row_start or (column_start == row_start and column_id < row_id):
         row_start, row = column_start, column
     return row if row_start == now else -1
-
-
-@inner
-def _update_bank(P, S, bank, command):
-    """Follow a command that reached a bank."""
-    if command == ACT:
-        S[bank + B_ACTIVE] = 1
-        S[bank + B_ROW] = S[P[P_NODES] + S[bank + B_CURRENT] * N_SIZE + N_ROW]
-        S[bank + B_KEEP] = 1
-    elif command in (PRE, PREA, PRESB):
-        S[bank + B_ACTIVE] = 0
-        S[bank + B_KEEP] = 0
-    elif command <= WRA:
-        S[bank + B_CURRENT] = -1
-        S[bank + B_KEEP] = 0
-        if command >= RDA:
-            S[bank + B_ACTIVE] = 0
-    elif command in (PDEA, PDEP, SREFEN):
-        S[bank + B_SLEEPING] = 1
-    elif command in (REFA, REFB, REFSB):
-        S[bank + B_SLEEPING] = 0
-        S[bank + B_BLOCKED] = 0
-    elif command in (PDXA, PDXP):
-        S[bank + B_SLEEPING] = 0
-
-
-@inner
-def _count_outcome(S, channel, bank, command):
-    """Row hits, misses and conflicts: what the first read or write after an activation had to wait for."""
-    if command == PRE:
-        S[bank + B_OPENING] = 2
-    elif command == ACT:
-        S[bank + B_OPENING] = max(1, S[bank + B_OPENING])
-    else:
-        S[channel + C_HITS + S[bank + B_OPENING]] += 1
-        S[bank + B_OPENING] = 0
-
-
-@inner
-def _record(P, T, S, channel, number, rank_number, first, step, command, now):
-    """Insert a command into the timing history of its banks (``first``, every ``step``-th; none if negative)."""
-    rank = P[P_RANK] + rank_number * R_SIZE
-    bus = now + T[T_LENGTH + command]
-    if P[P_BUSES] == 2 and RD <= command <= WRA:
-        S[channel + C_COLUMN_BUS] = bus
-    else:
-        S[channel + C_ROW_BUS] = bus
-    S[channel + C_COUNTS + command] += 1
-    S[channel + C_LAST_COMMAND] = command
-    S[channel + C_LAST_COMMAND_TIME] = now
-    S[rank + R_LAST + command] = now
-    if first < 0:
-        raise_readiness(P, T, S, number, rank_number * P[P_BANKS], rank_number, command, now)
-    else:
-        for bank_number in range(first, (rank_number + 1) * P[P_BANKS], step):
-            S[P[P_BANK_LAST] + bank_number * COUNT + command] = now
-            S[P[P_GROUP_LAST] + bank_number // P[P_BANKS_PER_GROUP] * COUNT + command] = now
-            raise_readiness(P, T, S, number, bank_number, rank_number, command, now)
-    if T[T_COUNTED + command] == 1:
-        count = S[rank + R_WINDOW_COUNT]
-        S[rank + R_WINDOW + (count & 3)] = bus - P[P_TCK]
-        S[rank + R_WINDOW_COUNT] = count + 1
-        if count >= 3:
-            ready = S[rank + R_WINDOW + ((count + 1) & 3)] + T[T_WINDOW + ACT]
-            S[rank + R_READY + ACT] = max(S[rank + R_READY + ACT], ready)
-    if command == REFB:
-        S[rank + R_ROUND] = (S[rank + R_ROUND] + 1) % P[P_BANKS]
-
-
-@inner
-def _issue_rank_command(P, T, S, channel, number, rank_number, command, now):
-    """A refresh or power-down manager's command: to one bank, one set of banks, or all banks of the rank."""
-    rank = P[P_RANK] + rank_number * R_SIZE
-    first, step = rank_number * P[P_BANKS], 1
-    whole_rank = command != PRE and command != REFB and command != PRESB and command != REFSB
-    if not whole_rank:
-        first += S[rank + R_CHOSEN]
-        step = P[P_BANKS_PER_GROUP] if P[P_REFRESH] == SAME_BANK else P[P_BANKS]
-    for bank_number in range(first, (rank_number + 1) * P[P_BANKS], step):
-        _update_bank(P, S, P[P_BANK] + bank_number * B_SIZE, command)
-    update_refresh(P, S, rank, command, now)
-    if P[P_POWER_DOWN] == 1:
-        update_power_down(S, rank, command)
-    _record(P, T, S, channel, number, rank_number, -1 if whole_rank else first, step, command, now)
-    if P[P_ENERGY] == 1:
-        account(P, S, channel, rank_number, first, command, now)
-    S[channel + C_DIRTY] = 1
-
-
-@inner
-def _issue_bank_command(P, T, S, channel, number, bank_number, now, where, addresses):
-    bank = P[P_BANK] + bank_number * B_SIZE
-    rank_number = bank_number // P[P_BANKS]
-    rank = P[P_RANK] + rank_number * R_SIZE
-    command, node = S[bank + B_COMMAND], S[bank + B_CURRENT]
-    _count_outcome(S, channel, bank, command)
-    _update_bank(P, S, bank, command)
-    update_refresh(P, S, rank, command, now)
-    if P[P_POWER_DOWN] == 1:
-        update_power_down(S, rank, command)
-    _record(P, T, S, channel, number, rank_number, bank_number, P[P_BANKS], command, now)
-    if P[P_ENERGY] == 1:
-        account(P, S, channel, rank_number, bank_number, command, now)
-    if command < RD:
-        return
-    place = P[P_NODES] + node * N_SIZE
-    request, write, identity = S[place + N_REQUEST], S[place + N_WRITE], S[place + N_ID]
-    S[channel + C_NEXT_CAS] += 1
-    direction, mode = S[channel + C_LAST_WRITE], S[channel + C_WRITE_MODE]
-    remove(P, S, channel, bank, node)
-    _accept(P, T, S, channel, now, where, addresses)
-    scheduler = P[P_SCHEDULER]
-    if (scheduler in (FR_FCFS_GRP, GRP_FR_FCFS)) and write != direction:
-        S[channel + C_DIRTY] = 1
-    if scheduler == GRP_FR_FCFS_WM and S[channel + C_WRITE_MODE] != mode:
-        S[channel + C_DIRTY] = 1
-    if P[P_RESPONSE_REORDER] == 0:
-        identity = S[channel + C_RESPONSE_TAIL]
-        S[channel + C_RESPONSE_TAIL] = identity + 1
-    ring = P[P_RING]
-    place = P[P_RESPONSES] + 2 * (number * ring + (identity & (ring - 1)))
-    S[place] = now + T[T_DATA_END + write]
-    S[place + 1] = request
-    _wake_for_data(P, S, channel, number, now)
-    S[rank + R_WAITING] -= 1
-    S[G_PROGRESS] = now
 
 
 @inner
@@ -467,12 +195,12 @@ def _run_in_full(P, T, S, channel, number, now, where, addresses):
         rank_number = place
         if kind == 0:
             rank_number = place // P[P_BANKS]
-            _issue_bank_command(P, T, S, channel, number, place, now, where, addresses)
+            issue_bank_command(P, T, S, channel, number, place, now, where, addresses)
             evaluate(P, S, channel, place, addresses)
         else:
             rank = P[P_RANK] + rank_number * R_SIZE
             command = S[rank + R_COMMAND] if kind == OF_REFRESH else S[rank + D_COMMAND]
-            _issue_rank_command(P, T, S, channel, number, rank_number, command, now)
+            issue_rank_command(P, T, S, channel, number, rank_number, command, now)
         rank = P[P_RANK] + rank_number * R_SIZE
         if P[P_POWER_DOWN] == 1 and S[rank + R_WAITING] == 0:
             request_entry(S, rank)
@@ -491,10 +219,11 @@ def _run_in_full(P, T, S, channel, number, now, where, addresses):
 
 @inner
 def run_controller(P, T, S, number, now, where, addresses):
-    """One run of channel ``number``'s controller."""
+    """One run of channel ``number``'s controller; what it asks for in the next delta cycle, see `handshake.RESPONDED`."""
     channel = P[P_CHANNEL] + number * C_SIZE
-    _manage_responses(P, S, channel, number, now)
-    accepted = _accept(P, T, S, channel, now, where, addresses)
+    before = S[channel + C_NEXT_ID]
+    said = manage_responses(P, S, channel, number, now)
+    accepted = accept(P, T, S, channel, now, where, addresses)
     simple = P[P_EQUAL_LENGTHS] == 1 and P[P_POWER_DOWN] == 0 and now < S[channel + C_DUE]
     if not accepted and now < S[channel + C_NEXT_TIME] and S[channel + C_DIRTY] == 0:
         soonest = S[channel + C_NEXT_TIME]
@@ -504,7 +233,7 @@ def run_controller(P, T, S, number, now, where, addresses):
             find_best(P, T, S, channel, first, now)
         if S[channel + C_BEST_TIME] <= now:
             bank_number = S[channel + C_BEST_BANK]
-            _issue_bank_command(P, T, S, channel, number, bank_number, now, where, addresses)
+            issue_bank_command(P, T, S, channel, number, bank_number, now, where, addresses)
             if S[channel + C_DIRTY] == 1:
                 _evaluate_dirty(P, S, channel, number, addresses)
             else:
@@ -514,5 +243,10 @@ def run_controller(P, T, S, number, now, where, addresses):
     else:
         soonest = _run_in_full(P, T, S, channel, number, now, where, addresses)
     S[channel + C_NEXT_TIME] = soonest
-    if soonest < NEVER:
-        notify(P, S, E_FIRST + number * WAKE_UPS + W_SELF, soonest)
+    if S[channel + C_NEXT_ID] != before:
+        said |= ACCEPTED
+    if soonest <= now:
+        said |= AGAIN
+    elif soonest < NEVER:
+        notify_timed(P, S, E_FIRST + number * WAKE_UPS + W_SELF, soonest)
+    return said

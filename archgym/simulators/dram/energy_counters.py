@@ -16,13 +16,10 @@ from archgym.simulators.dram.commands import (
     PDXP,
     PRE,
     PREA,
-    RD,
     RDA,
     REFA,
     REFB,
     SREFEN,
-    WR,
-    WRA,
 )
 from archgym.simulators.dram.layout import (
     A_ACTIVE,
@@ -40,15 +37,15 @@ from archgym.simulators.dram.layout import (
     A_PRECHARGED_DOWN,
     A_PRECHARGED_TIME,
     A_PRES,
-    A_READS,
     A_REFS,
     A_SAVED,
     A_SELF,
     A_SELF_ACTIVE,
     A_SELF_PRECHARGED,
     A_SELF_SINCE,
-    A_WRITES,
     B_LAST_ACT,
+    B_RANK,
+    B_RANK_NUMBER,
     B_SIZE,
     C_LAST_AUTO,
     MODE_ACTIVE_DOWN,
@@ -81,12 +78,12 @@ def _precharge(S, rank, bit, time):
 
 
 @inner
-def _add_auto_precharge(P, S, channel, rank_number, bank_number, command, now):
+def add_auto_precharge(P, S, channel, bank, command, now):
     """Note when the precharge inside RDA or WRA happens, sorted by time."""
     delay = P[P_READ_PRECHARGE] if command == RDA else P[P_WRITE_PRECHARGE]
-    time = max(now + delay, S[P[P_BANK] + bank_number * B_SIZE + B_LAST_ACT] + P[P_RAS])
-    rank = P[P_RANK] + rank_number * R_SIZE
-    autos = P[P_AUTO] + rank_number * 2 * P[P_BANKS]
+    time = max(now + delay, S[bank + B_LAST_ACT] + P[P_RAS])
+    rank = S[bank + B_RANK]
+    autos = P[P_AUTO] + S[bank + B_RANK_NUMBER] * 2 * P[P_BANKS]
     here = S[rank + A_AUTO_COUNT]
     S[rank + A_AUTO_COUNT] = here + 1
     while here > 0 and S[autos + 2 * here - 2] > time:
@@ -94,7 +91,7 @@ def _add_auto_precharge(P, S, channel, rank_number, bank_number, command, now):
         S[autos + 2 * here + 1] = S[autos + 2 * here - 1]
         here -= 1
     S[autos + 2 * here] = time
-    S[autos + 2 * here + 1] = bank_number
+    S[autos + 2 * here + 1] = (bank - P[P_BANK]) // B_SIZE
     S[channel + C_LAST_AUTO] = max(S[channel + C_LAST_AUTO], time)
 
 
@@ -131,19 +128,9 @@ def _leave_self_refresh(P, S, rank, now):
 
 
 @inner
-def account(P, S, channel, rank_number, bank_number, command, now):
-    """Follow one issued command."""
+def account(P, S, rank_number, bank_number, command, now):
+    """Follow one issued command that is not a read or write."""
     rank = P[P_RANK] + rank_number * R_SIZE
-    if command in (RD, RDA):
-        S[rank + A_READS] += 1
-        if command == RDA:
-            _add_auto_precharge(P, S, channel, rank_number, bank_number, command, now)
-        return
-    if command in (WR, WRA):
-        S[rank + A_WRITES] += 1
-        if command == WRA:
-            _add_auto_precharge(P, S, channel, rank_number, bank_number, command, now)
-        return
     flush_auto_precharges(P, S, rank_number, now)
     if command == ACT:
         S[P[P_BANK] + bank_number * B_SIZE + B_LAST_ACT] = now

@@ -90,7 +90,7 @@ def notify(P, S, event, time):
 
 
 @inner
-def _drop_first(P, S):
+def drop_first(P, S):
     """Take the first entry off the heap: the last one goes to the root and sinks, the left child winning ties."""
     heap = P[P_HEAP]
     size = S[G_HEAP_SIZE]
@@ -146,7 +146,7 @@ def advance(P, S):
     S[G_NOW] = time
     while S[G_HEAP_SIZE] > 0 and S[heap + 2] == time:
         code = S[heap + 3]
-        _drop_first(P, S)
+        drop_first(P, S)
         event = code & ((1 << CODE_BITS) - 1)
         if S[P[P_EVENTS] + event * EV_SIZE + EV_CODE] == code:
             S[P[P_EVENTS] + event * EV_SIZE + EV_CODE] = 0
@@ -157,14 +157,19 @@ def advance(P, S):
 @inner
 def send(P, S, queue, event, time, kind, request):
     """Put a message into a queue, for the next delta cycle if ``time`` is now, and wake its reader."""
-    message = (kind << REQUEST_BITS) | request
-    if time <= S[G_NOW]:
-        parity = 1 - (S[G_DELTA] & 1)
-        count = S[queue + Q_COUNT0 + parity]
-        S[queue + Q_ENTRIES + parity * MOST_MESSAGES + count] = message
-        S[queue + Q_COUNT0 + parity] = count + 1
-        notify_delta(P, S, event)
+    if time > S[G_NOW]:
+        send_later(P, S, queue, event, time, kind, request)
         return
+    parity = 1 - (S[G_DELTA] & 1)
+    count = S[queue + Q_COUNT0 + parity]
+    S[queue + Q_ENTRIES + parity * MOST_MESSAGES + count] = (kind << REQUEST_BITS) | request
+    S[queue + Q_COUNT0 + parity] = count + 1
+    notify_delta(P, S, event)
+
+
+@inner
+def send_later(P, S, queue, event, time, kind, request):
+    """Put a message for a time that lies ahead into a queue and wake its reader then."""
     here = S[queue + Q_TIMED]
     S[queue + Q_TIMED] = here + 1
     while here > 0 and S[queue + TIMED_PLACE + 2 * here - 2] > time:
@@ -172,7 +177,7 @@ def send(P, S, queue, event, time, kind, request):
         S[queue + TIMED_PLACE + 2 * here + 1] = S[queue + TIMED_PLACE + 2 * here - 1]
         here -= 1
     S[queue + TIMED_PLACE + 2 * here] = time
-    S[queue + TIMED_PLACE + 2 * here + 1] = message
+    S[queue + TIMED_PLACE + 2 * here + 1] = (kind << REQUEST_BITS) | request
     notify_timed(P, S, event, time)
 
 

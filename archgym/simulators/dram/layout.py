@@ -63,10 +63,10 @@ BEGIN_REQUEST, END_REQUEST, BEGIN_RESPONSE, END_RESPONSE = range(4)
     C_OFFERED, C_OFFER_FROM, C_OUTSTANDING, C_RESPONSE_END, C_IN_FLIGHT, C_NEXT_ID, C_NEXT_CAS,
     C_RESPONSE_HEAD, C_RESPONSE_TAIL, C_READS, C_WRITES, C_LAST_BANK, C_LAST_WRITE, C_WRITE_MODE,
     C_ROW_BUS, C_COLUMN_BUS, C_CANDIDATES, C_DIRTY, C_CACHED, C_BEST_BANK, C_BEST_TIME, C_BEST_ID, C_DUE, C_NEXT_TIME,
-    C_ARBITER_BUSY, C_LAST_END_REQUEST, C_PENDING_HEAD, C_PENDING_TAIL, C_FREE,
+    C_ARBITER_BUSY, C_ACCEPTED, C_LAST_END_REQUEST, C_PENDING_HEAD, C_PENDING_TAIL, C_FREE,
     C_LAST_COMMAND_TIME, C_LAST_COMMAND, C_LAST_AUTO,
     C_HITS, C_MISSES, C_CONFLICTS, C_COUNTS,
-) = range(36)  # fmt: skip
+) = range(37)  # fmt: skip
 C_SIZE = C_COUNTS + c.COUNT
 
 # -- one rank: readiness of the bank commands, refresh and power-down managers, history, energy ------------------------
@@ -91,8 +91,8 @@ PD_IDLE, PD_ACTIVE, PD_PRECHARGED, PD_SELF_REFRESH, PD_EXTRA_REFRESH = range(5)
 # -- one bank ----------------------------------------------------------------------------------------------------------
 (
     B_ACTIVE, B_ROW, B_CURRENT, B_COMMAND, B_KEEP, B_BLOCKED, B_SLEEPING, B_HEAD, B_TAIL, B_COUNT_QUEUED,
-    B_OPENING, B_PLACE, B_LAST_ACT, B_GROUP, B_RANK, B_FIRST, B_READY,
-) = range(17)  # fmt: skip
+    B_OPENING, B_PLACE, B_LAST_ACT, B_GROUP, B_RANK, B_RANK_NUMBER, B_GROUP_LAST, B_FIRST, B_READY,
+) = range(19)  # fmt: skip
 B_SIZE = B_READY + 6
 
 # -- one buffered request ------------------------------------------------------------------------------------------------
@@ -107,9 +107,7 @@ T_WINDOW = T_COUNTED + c.COUNT
 T_CLASS = T_WINDOW + c.COUNT
 T_DATA_END = T_CLASS + c.BANK_COMMANDS
 T_ROUND = T_DATA_END + 2
-T_START = T_ROUND + 2
-T_UPDATES = T_START + c.COUNT + 1
-UPDATE_SIZE = 3
+T_SIZE = T_ROUND + 2
 MOST_MESSAGES = 96
 """Messages one queue can hold for one delta cycle, or timed: a few for each channel."""
 MOST_CHANNELS = 16

@@ -17,13 +17,11 @@ from archgym.simulators.dram.commands import (
     PRE,
     PREA,
     PRESB,
-    RDA,
     REFA,
     REFB,
     REFSB,
     SREFEN,
     SREFEX,
-    WRA,
 )
 from archgym.simulators.dram.layout import (
     ALL_BANK,
@@ -226,12 +224,10 @@ def evaluate_refresh(P, T, S, channel, rank_number, now):
 
 @inner
 def update_refresh(P, S, rank, command, now):
-    """Follow a command that was issued to the rank."""
+    """Follow a command that a refresh or power-down manager issued."""
     if P[P_REFRESH] == 0:
         return
-    if command == ACT:
-        S[rank + R_OPEN] += 1
-    elif command in (PRE, RDA, WRA):
+    if command == PRE:
         S[rank + R_OPEN] -= 1
     elif command == PREA:
         S[rank + R_OPEN] = 0

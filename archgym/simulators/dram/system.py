@@ -20,7 +20,6 @@ from archgym.simulators.dram import settings
 from archgym.simulators.dram.address_map import AddressMap
 from archgym.simulators.dram.device import Device
 from archgym.simulators.dram.layout import Layout, Sizes
-from archgym.simulators.dram.timing import NO_LIMIT
 from archgym.simulators.dram.traces import Trace
 
 Vector = NDArray[np.int64]
@@ -101,26 +100,17 @@ def why_infeasible(device: Device, values: Mapping[str, object]) -> str:
 def timing_vector(device: Device) -> Vector:
     """The constraint tables in ps, see `layout.T_BANK` and following."""
     t, tCK = device.timing, device.tCK_ps
-    head = np.zeros(l.T_UPDATES, dtype=np.int64)
+    vector = np.zeros(l.T_SIZE, dtype=np.int64)
     squares = (t.after_bank, t.after_group, t.after_rank, t.after_other_rank)
     for place, table in zip((l.T_BANK, l.T_GROUP, l.T_RANK, l.T_OTHER), squares, strict=True):
-        head[place : place + l.SQUARE] = table.ravel() * tCK
-    head[l.T_LENGTH : l.T_LENGTH + c.COUNT] = t.bus_cycles * tCK
-    head[l.T_COUNTED : l.T_COUNTED + c.COUNT] = t.window_counts
-    head[l.T_WINDOW : l.T_WINDOW + c.COUNT] = t.window * tCK
-    classes = _classes(device)
-    head[l.T_CLASS : l.T_CLASS + c.BANK_COMMANDS] = classes
-    head[l.T_DATA_END : l.T_DATA_END + 2] = t.data_end * tCK
-    head[l.T_ROUND : l.T_ROUND + 2] = np.array(t.round_delay) * tCK
-    updates: list[tuple[int, int, int]] = []
-    for previous in range(c.COUNT):
-        for scope, table in enumerate(squares):
-            for following in range(c.BANK_COMMANDS):
-                delay = int(table[previous, following])
-                if delay > NO_LIMIT and (scope == 0 or classes[following] == following):
-                    updates.append((scope, following, delay * tCK))
-        head[l.T_START + previous + 1] = len(updates)
-    return np.concatenate([head, np.array(updates, dtype=np.int64).ravel()])
+        vector[place : place + l.SQUARE] = table.ravel() * tCK
+    vector[l.T_LENGTH : l.T_LENGTH + c.COUNT] = t.bus_cycles * tCK
+    vector[l.T_COUNTED : l.T_COUNTED + c.COUNT] = t.window_counts
+    vector[l.T_WINDOW : l.T_WINDOW + c.COUNT] = t.window * tCK
+    vector[l.T_CLASS : l.T_CLASS + c.BANK_COMMANDS] = _classes(device)
+    vector[l.T_DATA_END : l.T_DATA_END + 2] = t.data_end * tCK
+    vector[l.T_ROUND : l.T_ROUND + 2] = np.array(t.round_delay) * tCK
+    return vector
 
 
 def _classes(device: Device) -> list[int]:
@@ -381,6 +371,8 @@ def _point_banks(layout: Layout, parameters: Vector, state: Vector) -> None:
     per_group = layout.banks // layout.groups
     banks[:, l.B_GROUP] = parameters[l.P_GROUP] + numbers // per_group * c.BANK_COMMANDS
     banks[:, l.B_RANK] = parameters[l.P_RANK] + numbers // layout.banks * l.R_SIZE
+    banks[:, l.B_RANK_NUMBER] = numbers // layout.banks
+    banks[:, l.B_GROUP_LAST] = parameters[l.P_GROUP_LAST] + numbers // per_group * c.COUNT
     banks[:, l.B_FIRST] = numbers - numbers % layout.banks_a_channel
 
 
