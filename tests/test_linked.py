@@ -7,9 +7,9 @@ KERNEL = """
 import sys
 import numba
 import numpy as np
-from archgym.simulators.linked import linked_pipeline
+from archgym.simulators.linked import linked_pipelines
 
-inner = numba.njit(pipeline_class=linked_pipeline(), no_cpython_wrapper=True, no_cfunc_wrapper=True, nogil=True)
+inner = numba.njit(pipeline_class=linked_pipelines()[0], no_cpython_wrapper=True, no_cfunc_wrapper=True, nogil=True)
 
 
 @inner

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from archgym.simulators.linked import linked_pipeline
+from archgym.simulators.linked import linked_pipelines
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
@@ -26,10 +26,13 @@ def jit(function: Kernel) -> Kernel:
         return function
     import numba
 
+    pipelines = linked_pipelines()
+    options: dict[str, Any] = {} if pipelines is None else {"pipeline_class": pipelines[1]}
+    njit: Any = numba.njit
     try:
-        kernel: Any = numba.njit(cache=True, nogil=True)(function)
+        kernel: Any = njit(cache=True, nogil=True, **options)(function)
     except RuntimeError:  # numba finds no writable cache directory: compile anew in each process
-        return cast(Kernel, numba.njit(nogil=True)(function))
+        return cast(Kernel, njit(nogil=True, **options)(function))
     index = getattr(kernel._cache, "_cache_file", None)
     if index is not None and hasattr(index, "_source_stamp"):
         # numba looks at the function's own file only
@@ -45,16 +48,16 @@ def inner(function: Kernel) -> Kernel:
 
     # numba's stubs do not know the wrapper options
     options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    pipeline = linked_pipeline()
-    if pipeline is not None:
-        options["pipeline_class"] = pipeline
+    pipelines = linked_pipelines()
+    if pipelines is not None:
+        options["pipeline_class"] = pipelines[0]
     njit: Any = numba.njit
     kernel = njit(nogil=True, **options)(function)
     typed = kernel.get_call_template
 
     def call_template(arguments: Any, keywords: dict[str, Any]) -> Any:
         # else a function is compiled once for each constant that it is called with
-        plain = numba.types.unliteral
+        plain: Any = numba.types.unliteral
         return typed(tuple(plain(each) for each in arguments), {name: plain(each) for name, each in keywords.items()})
 
     kernel.get_call_template = call_template

@@ -3,7 +3,7 @@
 
 Numba turns every function it compiles into machine code of its own, optimised together with all that it calls. In a deep
 tree of calls the same code is so optimised once for each of its callers, and all of it but the entry functions' is thrown
-away. With `linked_pipeline` a function stops at intermediate code; the entry function at the top links and optimises it once.
+away. With `linked_pipelines` a function stops at intermediate code; the entry function at the top links and optimises it once.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 
 @functools.cache
-def linked_pipeline() -> type[Any] | None:
-    """A numba compiler for such functions, or None where numba's parts are not as this needs them."""
+def linked_pipelines() -> tuple[type[Any], type[Any]] | None:
+    """Numba compilers for such functions and for the entry functions above them, or None where numba's parts are not as this needs them."""
     try:
         from numba.core.codegen import JITCodeLibrary
         from numba.core.compiler import CompilerBase, DefaultPassBuilder
@@ -56,20 +56,33 @@ def linked_pipeline() -> type[Any] | None:
             self._ensure_finalized()
             return 0  # what numba calls a function without code of its own
 
-    @register_pass(mutates_CFG=True, analysis_only=False)
-    class LinkedLowering(NativeLowering):
-        _name = "archgym_linked_lowering"
+    class WholeLibrary(JITCodeLibrary):
+        """Machine code of an entry function, with all that it calls as its own: nobody else links to that."""
 
-        def run_pass(self, state: Any) -> bool:
-            if state.library is None:
-                state.library = LinkedLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-            return bool(super().run_pass(state))
+        def _optimize_final_module(self) -> None:
+            for function in self._final_module.functions:
+                if not function.is_declaration and function.linkage.name == "linkonce_odr":
+                    function.linkage = "internal"
+            super()._optimize_final_module()
 
-    class LinkedCompiler(CompilerBase):
-        def define_pipelines(self) -> list[Any]:
-            passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
-            passes.passes = [(LinkedLowering if step is NativeLowering else step, text) for step, text in passes.passes]
-            passes.finalize()
-            return [passes]
+    def compiler(library: type[Any], name: str) -> type[Any]:
+        @register_pass(mutates_CFG=True, analysis_only=False)
+        class Lowering(NativeLowering):
+            _name = name
 
-    return LinkedCompiler
+            def run_pass(self, state: Any) -> bool:
+                if state.library is None:
+                    state.library = library(state.targetctx.codegen(), state.func_id.func_qualname)
+                    state.library.enable_object_caching()
+                return bool(super().run_pass(state))
+
+        class Compiler(CompilerBase):
+            def define_pipelines(self) -> list[Any]:
+                passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+                passes.passes = [(Lowering if step is NativeLowering else step, text) for step, text in passes.passes]
+                passes.finalize()
+                return [passes]
+
+        return Compiler
+
+    return compiler(LinkedLibrary, "archgym_linked_lowering"), compiler(WholeLibrary, "archgym_whole_lowering")

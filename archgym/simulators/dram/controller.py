@@ -16,7 +16,7 @@ from archgym.simulators.dram.commands import (
     RD,
 )
 from archgym.simulators.dram.events import notify_timed
-from archgym.simulators.dram.handshake import ACCEPTED, AGAIN, accept, manage_responses
+from archgym.simulators.dram.handshake import ACCEPTED, AGAIN, accept, manage_responses, may_accept
 from archgym.simulators.dram.issue import issue_bank_command, issue_rank_command
 from archgym.simulators.dram.layout import (
     B_COMMAND,
@@ -223,7 +223,9 @@ def run_controller(P, T, S, number, now, where, addresses):
     channel = P[P_CHANNEL] + number * C_SIZE
     before = S[channel + C_NEXT_ID]
     said = manage_responses(P, S, channel, number, now)
-    accepted = accept(P, T, S, channel, now, where, addresses)
+    accepted = may_accept(P, S, channel, now)
+    if accepted:
+        accept(P, T, S, channel, now, where, addresses)
     simple = P[P_EQUAL_LENGTHS] == 1 and P[P_POWER_DOWN] == 0 and now < S[channel + C_DUE]
     if not accepted and now < S[channel + C_NEXT_TIME] and S[channel + C_DIRTY] == 0:
         soonest = S[channel + C_NEXT_TIME]

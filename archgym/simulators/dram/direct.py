@@ -9,8 +9,16 @@ and so is the heap: an instant ends in the very state in which the general way e
 from __future__ import annotations
 
 from archgym.simulators.dram.controller import run_controller
-from archgym.simulators.dram.events import CODE_BITS, REQUEST_BITS, drop_first, listen_again, send_later, take_timed
-from archgym.simulators.dram.front import receive, send_next
+from archgym.simulators.dram.events import (
+    CODE_BITS,
+    REQUEST_BITS,
+    TIMED_PLACE,
+    drop_first,
+    listen_again,
+    send_later,
+    take_timed,
+)
+from archgym.simulators.dram.front import next_arrival, receive
 from archgym.simulators.dram.handshake import ACCEPTED, AGAIN, RESPONDED
 from archgym.simulators.dram.layout import (
     BEGIN_REQUEST,
@@ -50,6 +58,7 @@ from archgym.simulators.dram.layout import (
     P_SENT,
     P_STALL,
     P_STOP_AFTER,
+    Q_TIMED,
     W_SELF,
 )
 from archgym.simulators.dram.native import inner
@@ -110,90 +119,181 @@ def _wake(P, S, now):
 
 
 @inner
-def _cancel(S, place, kind):
-    """Drop a timed notification of an event for one in the next delta cycle."""
+def _set_event(S, place, kind):
+    """Give an event a kind that is not timed; a timed notification is dropped."""
     S[place + EV_KIND] = kind
     S[place + EV_CODE] = 0
+
+
+@inner
+def _hear(P, S, said, to_arbiter, notified):
+    """Note what a controller asks for: the messages to the arbiter, and the processes notified, with it."""
+    if said & (RESPONDED | ACCEPTED):
+        if to_arbiter == 0:
+            notified = (notified << 2) | ARBITER
+            _set_event(S, P[P_EVENTS] + E_ARBITER * EV_SIZE, EV_DELTA)
+        if said & RESPONDED:
+            to_arbiter = _append(to_arbiter, RESPONSE)
+        if said & ACCEPTED:
+            to_arbiter = _append(to_arbiter, TAKEN)
+    if said & AGAIN:
+        notified = (notified << 2) | CONTROLLER
+        _set_event(S, P[P_EVENTS] + (E_FIRST + W_SELF) * EV_SIZE, EV_IDLE)
+    return to_arbiter, notified
+
+
+@inner
+def _send_next(P, S, times):
+    request = S[G_NEXT_SEND]
+    if request < P[P_REQUESTS]:
+        arrival = next_arrival(P, S, request, times)
+        send_later(P, S, P[P_ARBITER_QUEUE], E_ARBITER, arrival, BEGIN_REQUEST, request)
+
+
+@inner
+def _receive(P, S, latencies):
+    """The player takes the response; whether the arbiter is to know in the next delta cycle, not later."""
+    request = S[P[P_CHANNEL] + C_OUTSTANDING]
+    time = receive(P, S, request, latencies)
+    if time > S[G_NOW]:
+        send_later(P, S, P[P_ARBITER_QUEUE], E_ARBITER, time, END_RESPONSE, request)
+        return False
+    return True
+
+
+@inner
+def _run_arbiter(P, S, now, messages, notified):
+    """Messages of this delta cycle, then those due now: the messages to the player, and the processes notified."""
+    channel, queue = P[P_CHANNEL], P[P_ARBITER_QUEUE]
+    to_player = 0
+    while True:
+        kind = messages & 3
+        messages >>= 2
+        if kind == 0:
+            message = take_timed(S, queue)
+            if message < 0:
+                break
+            kind = message >> REQUEST_BITS
+            if kind == BEGIN_REQUEST:
+                S[channel + C_ARBITER_BUSY] = 1
+                S[channel + C_OFFERED] = message
+                S[channel + C_OFFER_FROM] = now
+                notified = (notified << 2) | CONTROLLER
+                continue
+            kind = RESPONSE if kind == BEGIN_RESPONSE else RELEASED
+        if kind == RELEASED:
+            S[G_PLAYER_BUSY] = 0
+            S[channel + C_RESPONSE_END] = now
+            notified = (notified << 2) | CONTROLLER
+            continue
+        if kind == TAKEN:
+            S[channel + C_ARBITER_BUSY] = 0
+        else:
+            S[G_PLAYER_BUSY] = 1
+        if to_player == 0:
+            notified = (notified << 2) | PLAYER
+        to_player = _append(to_player, kind)
+    listen_again(P, S, queue, E_ARBITER)
+    return to_player, notified
+
+
+@inner
+def _run_deltas(P, T, S, now, order, to_arbiter, where, times, addresses, latencies):
+    """The delta cycles of an instant; processes notified last run first."""
+    arbiter = P[P_EVENTS] + E_ARBITER * EV_SIZE
+    to_player = 0
+    while order != 0:
+        at_arbiter, at_player, ran, notified = to_arbiter, to_player, False, 0
+        to_arbiter, to_player = 0, 0
+        if at_arbiter != 0:
+            S[arbiter + EV_KIND] = EV_IDLE
+        while order != 0:
+            process = order & 3
+            order >>= 2
+            if process == ARBITER:
+                to_player, notified = _run_arbiter(P, S, now, at_arbiter, notified)
+            elif process == CONTROLLER:
+                if not ran:
+                    ran = True
+                    said = run_controller(P, T, S, 0, now, where, addresses)
+                    to_arbiter, notified = _hear(P, S, said, to_arbiter, notified)
+            else:
+                while at_player != 0:
+                    if at_player & 3 == TAKEN:
+                        _send_next(P, S, times)
+                    elif _receive(P, S, latencies):
+                        if to_arbiter == 0:
+                            notified = (notified << 2) | ARBITER
+                            _set_event(S, arbiter, EV_DELTA)
+                        to_arbiter = _append(to_arbiter, RELEASED)
+                    at_player >>= 2
+        order = notified
+
+
+@inner
+def _run_chain(P, T, S, now, from_player, where, times, addresses, latencies):
+    """An instant in which the controller, or the player with a response, runs alone in its delta cycle.
+
+    What the controller says then takes its way through arbiter and player, each alone in turn; a response comes back.
+    """
+    channel, queue = P[P_CHANNEL], P[P_ARBITER_QUEUE]
+    arbiter = P[P_EVENTS] + E_ARBITER * EV_SIZE
+    said = RESPONDED
+    while True:
+        if not from_player:
+            said = run_controller(P, T, S, 0, now, where, addresses)
+            if said == 0:
+                return
+            if said & AGAIN:
+                to_arbiter, notified = _hear(P, S, said, 0, 0)
+                _run_deltas(P, T, S, now, notified, to_arbiter, where, times, addresses, latencies)
+                return
+            _set_event(S, arbiter, EV_IDLE)
+            if said & RESPONDED:
+                S[G_PLAYER_BUSY] = 1
+            if said & ACCEPTED:
+                S[channel + C_ARBITER_BUSY] = 0
+            listen_again(P, S, queue, E_ARBITER)
+        from_player = False
+        released = said & RESPONDED != 0 and _receive(P, S, latencies)
+        if released:
+            _set_event(S, arbiter, EV_DELTA)
+        if said & ACCEPTED:
+            _send_next(P, S, times)
+        if not released:
+            return
+        S[arbiter + EV_KIND] = EV_IDLE
+        S[G_PLAYER_BUSY] = 0
+        S[channel + C_RESPONSE_END] = now
+        listen_again(P, S, queue, E_ARBITER)
 
 
 @inner
 def run_instants(P, T, S, where, times, addresses, latencies):
     """Go on until the last response but one, or until the general way has to tell why it goes no further."""
     channel, queue = P[P_CHANNEL], P[P_ARBITER_QUEUE]
-    arbiter = P[P_EVENTS] + E_ARBITER * EV_SIZE
     last = min(P[P_STOP_AFTER], P[P_REQUESTS]) - 1
     while S[G_RESPONSES] < last and S[G_HEAP_SIZE] > 0 and not needs_room(P, S) and not stalls(P, S):
         now = S[P[P_HEAP] + 2]
         S[G_NOW] = now
-        order, to_arbiter, to_player = _wake(P, S, now), 0, 0
-        while order != 0:  # a delta cycle; those notified last run first
-            at_arbiter, at_player, ran, notified = to_arbiter, to_player, False, 0
-            to_arbiter, to_player = 0, 0
-            if at_arbiter != 0:
-                S[arbiter + EV_KIND] = EV_IDLE
-            while order != 0:
-                process = order & 3
-                order >>= 2
-                if process == CONTROLLER:
-                    if ran:
-                        continue
-                    ran = True
-                    said = run_controller(P, T, S, 0, now, where, addresses)
-                    if said == 0:
-                        continue
-                    if said & (RESPONDED | ACCEPTED):
-                        if to_arbiter == 0:
-                            notified = (notified << 2) | ARBITER
-                            _cancel(S, arbiter, EV_DELTA)
-                        if said & RESPONDED:
-                            to_arbiter = _append(to_arbiter, RESPONSE)
-                        if said & ACCEPTED:
-                            to_arbiter = _append(to_arbiter, TAKEN)
-                    if said & AGAIN:
-                        notified = (notified << 2) | CONTROLLER
-                        _cancel(S, P[P_EVENTS] + (E_FIRST + W_SELF) * EV_SIZE, EV_IDLE)
-                elif process == PLAYER:
-                    while at_player != 0:
-                        if at_player & 3 == TAKEN:
-                            send_next(P, S, times)
-                        else:
-                            request = S[channel + C_OUTSTANDING]
-                            time = receive(P, S, request, latencies)
-                            if time > now:
-                                send_later(P, S, queue, E_ARBITER, time, END_RESPONSE, request)
-                            else:
-                                if to_arbiter == 0:
-                                    notified = (notified << 2) | ARBITER
-                                    _cancel(S, arbiter, EV_DELTA)
-                                to_arbiter = _append(to_arbiter, RELEASED)
-                        at_player >>= 2
-                else:
-                    while True:
-                        kind = at_arbiter & 3
-                        at_arbiter >>= 2
-                        if kind == 0:
-                            message = take_timed(S, queue)
-                            if message < 0:
-                                break
-                            kind = message >> REQUEST_BITS
-                            if kind == BEGIN_REQUEST:
-                                S[channel + C_ARBITER_BUSY] = 1
-                                S[channel + C_OFFERED] = message
-                                S[channel + C_OFFER_FROM] = now
-                                notified = (notified << 2) | CONTROLLER
-                                continue
-                            kind = RESPONSE if kind == BEGIN_RESPONSE else RELEASED
-                        if kind == RELEASED:
-                            S[G_PLAYER_BUSY] = 0
-                            S[channel + C_RESPONSE_END] = now
-                            notified = (notified << 2) | CONTROLLER
-                            continue
-                        if kind == TAKEN:
-                            S[channel + C_ARBITER_BUSY] = 0
-                        else:
-                            S[G_PLAYER_BUSY] = 1
-                        if to_player == 0:
-                            notified = (notified << 2) | PLAYER
-                        to_player = _append(to_player, kind)
-                    listen_again(P, S, queue, E_ARBITER)
-            order = notified
+        order, chain, from_player = _wake(P, S, now), False, False
+        if order == CONTROLLER:
+            chain = True
+        elif order == ARBITER and (S[queue + Q_TIMED] == 1 or S[queue + TIMED_PLACE + 2] > now):
+            message = S[queue + TIMED_PLACE + 1]
+            from_player = message >> REQUEST_BITS == BEGIN_RESPONSE
+            if from_player:
+                S[G_PLAYER_BUSY] = 1
+                chain = True
+            elif message >> REQUEST_BITS == BEGIN_REQUEST:
+                S[channel + C_ARBITER_BUSY] = 1
+                S[channel + C_OFFERED] = message
+                S[channel + C_OFFER_FROM] = now
+                chain = True
+            if chain:
+                take_timed(S, queue)
+                listen_again(P, S, queue, E_ARBITER)
+        if chain:
+            _run_chain(P, T, S, now, from_player, where, times, addresses, latencies)
+        elif order != 0:
+            _run_deltas(P, T, S, now, order, 0, where, times, addresses, latencies)

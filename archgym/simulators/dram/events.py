@@ -95,22 +95,19 @@ def drop_first(P, S):
     heap = P[P_HEAP]
     size = S[G_HEAP_SIZE]
     time, code = S[heap + 2 * size], S[heap + 2 * size + 1]
-    size -= 1
-    S[G_HEAP_SIZE] = size
-    here = 1
-    while True:
-        child = 2 * here
-        if child > size:
-            break
-        earliest = S[heap + 2 * child]
-        if child < size and S[heap + 2 * child + 2] < min(earliest, time):
-            child += 1
-            earliest = S[heap + 2 * child]
+    S[G_HEAP_SIZE] = size - 1
+    here, child = 1, 2
+    while child < size:
+        # the entry that sinks still stands behind the others, where it can pass for a right child
+        left, right = S[heap + 2 * child], S[heap + 2 * child + 2]
+        earliest = min(left, right)
         if earliest >= time:
             break
+        child += right < left
         S[heap + 2 * here] = earliest
         S[heap + 2 * here + 1] = S[heap + 2 * child + 1]
         here = child
+        child = 2 * here
     S[heap + 2 * here] = time
     S[heap + 2 * here + 1] = code
 
@@ -188,8 +185,9 @@ def take_timed(S, queue):
     if count == 0 or S[queue + TIMED_PLACE] != S[G_NOW]:
         return -1
     message = S[queue + TIMED_PLACE + 1]
-    for k in range(2 * count - 2):
-        S[queue + TIMED_PLACE + k] = S[queue + TIMED_PLACE + k + 2]
+    for k in range(1, count):
+        S[queue + TIMED_PLACE + 2 * k - 2] = S[queue + TIMED_PLACE + 2 * k]
+        S[queue + TIMED_PLACE + 2 * k - 1] = S[queue + TIMED_PLACE + 2 * k + 1]
     S[queue + Q_TIMED] = count - 1
     return message
 

@@ -38,6 +38,7 @@ from archgym.simulators.dram.layout import (
     G_RETURN_TAIL,
     G_WITHHELD,
     MOST_MESSAGES,
+    P_ALIGNED,
     P_ARBITER,
     P_ARBITER_QUEUE,
     P_ARRIVED,
@@ -79,18 +80,28 @@ def _ceil(time, period):
 
 
 @inner
-def send_next(P, S, times):
-    """Prepare the next request: not before its time stamp, at an edge of the player's clock after now."""
-    request, now, clock = S[G_NEXT_SEND], S[G_NOW], P[P_PLAYER_CLOCK]
-    if request == P[P_REQUESTS]:
-        return
+def next_arrival(P, S, request, times):
+    """When the player's next request arrives: not before its time stamp, sent at an edge of its clock after now."""
+    now, clock = S[G_NOW], P[P_PLAYER_CLOCK]
     S[G_NEXT_SEND] = request + 1
-    edge = now if request == 0 else now + clock - now % clock
+    if request == 0:
+        edge = now
+    elif P[P_ALIGNED] == 1 and clock == P[P_TCK]:
+        edge = now + clock
+    else:
+        edge = now + clock - now % clock
     stamp = times[request] * clock
     sent = edge + stamp if P[P_RELATIVE] == 1 else max(edge, stamp)
     S[P[P_SENT] + (request & (P[P_RING] - 1))] = sent
-    arrival = sent if clock == P[P_TCK] else _ceil(sent, P[P_TCK])
-    send(P, S, P[P_ARBITER_QUEUE], E_ARBITER, arrival, BEGIN_REQUEST, request)
+    return sent if clock == P[P_TCK] else _ceil(sent, P[P_TCK])
+
+
+@inner
+def _send_next(P, S, times):
+    request = S[G_NEXT_SEND]
+    if request < P[P_REQUESTS]:
+        arrival = next_arrival(P, S, request, times)
+        send(P, S, P[P_ARBITER_QUEUE], E_ARBITER, arrival, BEGIN_REQUEST, request)
 
 
 @inner
@@ -104,15 +115,17 @@ def receive(P, S, request, latencies):
     S[G_LATENCY_MAX] = max(S[G_LATENCY_MAX], latency)
     S[G_RESPONSES] += 1
     S[G_END] = now
-    while S[G_OLDEST] < S[G_NEXT_SEND] and S[P[P_SENT] + (S[G_OLDEST] & (P[P_RING] - 1))] < 0:
-        S[G_OLDEST] += 1
-    return _ceil(now, P[P_TCK])
+    oldest, sent = S[G_OLDEST], S[G_NEXT_SEND]
+    while oldest < sent and S[P[P_SENT] + (oldest & (P[P_RING] - 1))] < 0:
+        oldest += 1
+    S[G_OLDEST] = oldest
+    return now if P[P_ALIGNED] == 1 else _ceil(now, P[P_TCK])
 
 
 @inner
 def run_player(P, S, times, latencies):
     if S[G_NEXT_SEND] == 0:
-        send_next(P, S, times)
+        _send_next(P, S, times)
         return
     queue = P[P_PLAYER_QUEUE]
     parity = S[G_DELTA] & 1
@@ -130,7 +143,7 @@ def run_player(P, S, times, latencies):
 @inner
 def _player_message(P, S, message, times, latencies):
     if message >> REQUEST_BITS == END_REQUEST:
-        send_next(P, S, times)
+        _send_next(P, S, times)
     else:
         request = message & ((1 << REQUEST_BITS) - 1)
         time = receive(P, S, request, latencies)

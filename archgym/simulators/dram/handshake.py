@@ -96,11 +96,15 @@ def manage_responses(P, S, channel, number, now):
 
 
 @inner
+def may_accept(P, S, channel, now):
+    """Whether a request is offered and the scheduler has space for it."""
+    return S[channel + C_OFFERED] >= 0 and S[channel + C_OFFER_FROM] <= now and has_space(P, S, channel)
+
+
+@inner
 def accept(P, T, S, channel, now, where, addresses):
-    """Take the offered request into the scheduler if there is space; whether it did."""
+    """Take the offered request into the scheduler."""
     request = S[channel + C_OFFERED]
-    if request < 0 or S[channel + C_OFFER_FROM] > now or not has_space(P, S, channel):
-        return False
     place = where[request]
     bank_number = place & BANK_MASK
     rank = S[P[P_BANK] + bank_number * B_SIZE + B_RANK]
@@ -117,4 +121,3 @@ def accept(P, T, S, channel, now, where, addresses):
         S[channel + C_DIRTY] = 1  # the other banks turn to the other direction at the end of this run
     evaluate_one(P, T, S, channel, bank_number, now, addresses)
     S[channel + C_ACCEPTED] = request
-    return True

@@ -23,7 +23,7 @@ from archgym.simulators.dram.commands import (
     WRA,
 )
 from archgym.simulators.dram.energy_counters import account, add_auto_precharge
-from archgym.simulators.dram.handshake import accept, wake_for_data
+from archgym.simulators.dram.handshake import accept, may_accept, wake_for_data
 from archgym.simulators.dram.layout import (
     A_READS,
     B_ACTIVE,
@@ -228,7 +228,8 @@ def issue_bank_command(P, T, S, channel, number, bank_number, now, where, addres
     S[channel + C_NEXT_CAS] += 1
     direction, mode = S[channel + C_LAST_WRITE], S[channel + C_WRITE_MODE]
     remove(P, S, channel, bank, node)
-    accept(P, T, S, channel, now, where, addresses)
+    if may_accept(P, S, channel, now):
+        accept(P, T, S, channel, now, where, addresses)
     scheduler = P[P_SCHEDULER]
     if (scheduler in (FR_FCFS_GRP, GRP_FR_FCFS)) and write != direction:
         S[channel + C_DIRTY] = 1

@@ -25,8 +25,8 @@ LONG_AGO = -(1 << 58)
     P_READ_PRECHARGE, P_WRITE_PRECHARGE, P_RAS, P_REFRESH_ACTIVE, P_REFRESH_CYCLES, P_REFRESH_BANK,
     P_HEAP, P_HEAP_LENGTH, P_EVENTS, P_DELTAS, P_RUNNABLE, P_ARBITER_QUEUE, P_PLAYER_QUEUE,
     P_CHANNEL, P_RANK, P_GROUP, P_BANK, P_BANK_LAST, P_GROUP_LAST, P_NODES, P_SENT, P_ARRIVED, P_RING,
-    P_RESPONSES, P_PENDING, P_CANDIDATES, P_AUTO, P_COUNT,
-) = range(58)  # fmt: skip
+    P_RESPONSES, P_PENDING, P_CANDIDATES, P_AUTO, P_ALIGNED, P_COUNT,
+) = range(59)  # fmt: skip
 
 # -- values of choices ---------------------------------------------------------------------------------------------
 OPEN, OPEN_ADAPTIVE, CLOSED, CLOSED_ADAPTIVE = range(4)

@@ -277,6 +277,7 @@ def _describe_device(parameters: Vector, work: Work) -> None:
         l.P_SETS: sets,
         l.P_STALL: (64 + 2 * put_off) * (interval + longest_refresh + 10_000) * tCK,
         l.P_ENERGY: device.has_energy,
+        l.P_ALIGNED: t.first_command_ps_before_edge == 0,  # the controllers run at clock edges only
     }
     if device.has_energy and t.energy is not None:
         known |= {
