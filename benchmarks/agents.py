@@ -99,9 +99,9 @@ def agent(name: str, plans: bool = False, **hyperparameters: Any) -> Callable[[S
 
 #: Name -> (kind, whether it plans for its budget, how it is made).
 CONTESTANTS: dict[str, tuple[str, bool, Callable[[Space, int, int], Any]]] = {
-    "random": ("cheap", False, agent("random")),
-    "walker": ("cheap", False, agent("walker")),
-    "grid": ("cheap", False, agent("grid")),
+    "random": ("baseline", False, agent("random")),
+    "walker": ("baseline", False, agent("walker")),
+    "grid": ("baseline", False, agent("grid")),
     "hillclimb": ("cheap", False, agent("hillclimb")),
     "annealing": ("cheap", True, agent("annealing", plans=True)),
     "ga": ("cheap", False, agent("ga")),
@@ -264,7 +264,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("run", "gather", "page"))
     parser.add_argument("--problems", nargs="+", default=["choices/0", "mixed/0", *PROBLEMS])
-    parser.add_argument("--contestants", nargs="+", default=["cheap", "peer-cheap"], help="names or kinds")
+    parser.add_argument("--contestants", nargs="+", default=["baseline", "cheap", "peer-cheap"], help="names or kinds")
     parser.add_argument("--budget", type=int, default=500)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--cap", type=float, default=120.0, help="CPU seconds of a run at most")

@@ -12,6 +12,7 @@ import mkdocs_gen_files
 
 from archgym import families, make_problem
 from archgym.agents import agent_class, agent_names
+from archgym.cli.agent_page import source
 from archgym.cli.show import assumptions, size_text
 from archgym.errors import MissingExtraError
 from archgym.simulators.dram import generators
@@ -78,7 +79,7 @@ def _below(page: str) -> str:
 
 
 def agents_page() -> str:
-    text = "# Agents\n\nEvery agent sees the same space, budget and seeds. [How to choose one](choose-an-agent.md).\n\n"
+    text = "# Agents\n\nEvery agent sees the same space, budget and seeds. [How to choose one](choose-an-agent.md), [how they compare](agents-compared.md).\n\n"
     for name in agent_names():
         try:
             chosen = agent_class(name)
@@ -86,7 +87,9 @@ def agents_page() -> str:
             continue
         text += f"## {name}\n\n{chosen.summary}\n\n"
         if when := getattr(chosen, "use_when", ""):
-            text += f"Use it when: {when}\n\n"
+            text += f"Use it when {when}\n\n"
+        if origin := source(chosen):
+            text += f"Source: {origin}\n\n"
         fields = dataclasses.fields(chosen.Hyperparameters)
         if fields:
             rows = [[f.name, f.default, _allowed(f.metadata), f.metadata.get("help", "")] for f in fields]
