@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from archgym.simulators.linked import linked_pipelines
+from archgym.simulators.linked import APART, linked_pipelines
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
@@ -62,6 +62,13 @@ def inner(function: Kernel) -> Kernel:
 
     kernel.get_call_template = call_template
     return cast(Kernel, kernel)
+
+
+def apart(function: Kernel) -> Kernel:
+    """Compile ``function``, which compiled functions seldom call, as a function of its own."""
+    if ENABLED:
+        APART.add(f"{len(function.__name__)}{function.__name__}B")
+    return inner(function)
 
 
 @functools.cache

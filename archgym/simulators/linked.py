@@ -11,6 +11,9 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+APART: set[str] = set()
+"""Parts of the names of functions that stay functions of their own, so that what is rare takes no registers."""
+
 
 @functools.cache
 def linked_pipelines() -> tuple[type[Any], type[Any]] | None:
@@ -63,6 +66,8 @@ def linked_pipelines() -> tuple[type[Any], type[Any]] | None:
             for function in self._final_module.functions:
                 if not function.is_declaration and function.linkage.name == "linkonce_odr":
                     function.linkage = "internal"
+                    if any(mark in function.name for mark in APART):
+                        function.add_function_attribute("noinline")
             super()._optimize_final_module()
 
     def compiler(library: type[Any], name: str) -> type[Any]:

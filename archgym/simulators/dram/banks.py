@@ -76,7 +76,7 @@ from archgym.simulators.dram.layout import (
     T_OTHER,
     T_RANK,
 )
-from archgym.simulators.dram.native import inner
+from archgym.simulators.dram.native import apart, inner
 
 
 @inner
@@ -178,7 +178,7 @@ def _same_address_before(P, S, bank, row, node, addresses):
     return False
 
 
-@inner
+@apart
 def _first_grouped(P, S, bank, direction, addresses):
     """Oldest row hit in the last direction that overtakes no hit of its own address; else oldest hit, else oldest."""
     nodes, row = P[P_NODES], S[bank + B_ROW]
@@ -212,7 +212,7 @@ def _choose(P, S, channel, bank, addresses):
     return node if node >= 0 else _first(P, S, bank, 1 - S[channel + C_LAST_WRITE])
 
 
-@inner
+@apart
 def _closes(P, S, bank, node):
     """Whether the adaptive policies precharge after this request: do further requests wait, and for this row?"""
     nodes, row = P[P_NODES], S[bank + B_ROW]
@@ -296,15 +296,18 @@ def earliest(P, T, S, channel, bank, command):
 def find_best(P, T, S, channel, first, now):
     """Cache the candidate that can issue first (of equals the oldest request), among banks that all use one bus."""
     best_time, best_id, best_bank = NEVER, NEVER, -1
-    listed = P[P_CANDIDATES] + first
+    listed, banks, nodes = P[P_CANDIDATES] + first, P[P_BANK], P[P_NODES]
+    soonest = max(now, S[channel + C_ROW_BUS])
     for k in range(S[channel + C_CANDIDATES]):
         number = S[listed + k]
-        bank = P[P_BANK] + number * B_SIZE
-        time = max(now, earliest(P, T, S, channel, bank, S[bank + B_COMMAND]))
-        if time <= best_time:
-            identity = S[P[P_NODES] + S[bank + B_CURRENT] * N_SIZE + N_ID]
-            if time < best_time or identity < best_id:
-                best_time, best_id, best_bank = time, identity, number
+        bank = banks + number * B_SIZE
+        command = S[bank + B_COMMAND]
+        kind = T[T_CLASS + command]
+        identity = S[nodes + S[bank + B_CURRENT] * N_SIZE + N_ID]
+        time = max(soonest, S[bank + B_READY + command])
+        time = max(time, max(S[S[bank + B_GROUP] + kind], S[S[bank + B_RANK] + R_READY + kind]))
+        if (time < best_time) | ((time == best_time) & (identity < best_id)):
+            best_time, best_id, best_bank = time, identity, number
     S[channel + C_BEST_TIME] = best_time
     S[channel + C_BEST_ID] = best_id
     S[channel + C_BEST_BANK] = best_bank

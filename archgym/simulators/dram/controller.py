@@ -65,7 +65,7 @@ from archgym.simulators.dram.managers import (
     evaluate_refresh,
     request_entry,
 )
-from archgym.simulators.dram.native import inner
+from archgym.simulators.dram.native import apart, inner
 
 OF_REFRESH, OF_POWER_DOWN = 1, 2
 """What `_select` found, beside a bank's number: kinds are kept in the upper bits of its answer."""
@@ -122,7 +122,7 @@ def _select(P, T, S, channel, number, now):
     return row if row_start == now else -1
 
 
-@inner
+@apart
 def _evaluate_dirty(P, S, channel, number, addresses):
     """Evaluate all banks of the channel."""
     first = number * P[P_RANKS] * P[P_BANKS]
@@ -184,7 +184,7 @@ def _has_wish(P, S, channel, number):
     return False
 
 
-@inner
+@apart
 def _run_in_full(P, T, S, channel, number, now, where, addresses):
     """Managers first, then the command multiplexer, then everything once more for the next wake-up."""
     _evaluate_managers(P, T, S, channel, number, now)
@@ -217,38 +217,43 @@ def _run_in_full(P, T, S, channel, number, now, where, addresses):
     return min(soonest, _soonest_candidate(P, T, S, channel, number, now, blocked))
 
 
+@apart
+def _choose_and_issue(P, T, S, channel, number, accepted, now, where, addresses):
+    """Accept the offered request, issue a command; when the controller is to run next."""
+    if accepted:
+        accept(P, T, S, channel, now, where, addresses)
+    simple = P[P_EQUAL_LENGTHS] == 1 and P[P_POWER_DOWN] == 0 and now < S[channel + C_DUE]
+    if not simple or S[channel + C_DIRTY] == 1:
+        return _run_in_full(P, T, S, channel, number, now, where, addresses)
+    first = number * P[P_RANKS] * P[P_BANKS]
+    if S[channel + C_CACHED] == 0:
+        find_best(P, T, S, channel, first, now)
+    if S[channel + C_BEST_TIME] <= now:
+        bank_number = S[channel + C_BEST_BANK]
+        issue_bank_command(P, T, S, channel, number, bank_number, now, where, addresses)
+        if S[channel + C_DIRTY] == 1:
+            _evaluate_dirty(P, S, channel, number, addresses)
+        else:
+            evaluate(P, S, channel, bank_number, addresses)
+        find_best(P, T, S, channel, first, now)
+    return min(S[channel + C_BEST_TIME], S[channel + C_DUE])
+
+
 @inner
 def run_controller(P, T, S, number, now, where, addresses):
     """One run of channel ``number``'s controller; what it asks for in the next delta cycle, see `handshake.RESPONDED`."""
     channel = P[P_CHANNEL] + number * C_SIZE
-    before = S[channel + C_NEXT_ID]
     said = manage_responses(P, S, channel, number, now)
     accepted = may_accept(P, S, channel, now)
-    if accepted:
-        accept(P, T, S, channel, now, where, addresses)
-    simple = P[P_EQUAL_LENGTHS] == 1 and P[P_POWER_DOWN] == 0 and now < S[channel + C_DUE]
-    if not accepted and now < S[channel + C_NEXT_TIME] and S[channel + C_DIRTY] == 0:
-        soonest = S[channel + C_NEXT_TIME]
-    elif simple and S[channel + C_DIRTY] == 0:
-        first = number * P[P_RANKS] * P[P_BANKS]
-        if S[channel + C_CACHED] == 0:
-            find_best(P, T, S, channel, first, now)
-        if S[channel + C_BEST_TIME] <= now:
-            bank_number = S[channel + C_BEST_BANK]
-            issue_bank_command(P, T, S, channel, number, bank_number, now, where, addresses)
-            if S[channel + C_DIRTY] == 1:
-                _evaluate_dirty(P, S, channel, number, addresses)
-            else:
-                evaluate(P, S, channel, bank_number, addresses)
-            find_best(P, T, S, channel, first, now)
-        soonest = min(S[channel + C_BEST_TIME], S[channel + C_DUE])
-    else:
-        soonest = _run_in_full(P, T, S, channel, number, now, where, addresses)
-    S[channel + C_NEXT_TIME] = soonest
-    if S[channel + C_NEXT_ID] != before:
-        said |= ACCEPTED
-    if soonest <= now:
-        said |= AGAIN
-    elif soonest < NEVER:
+    soonest = S[channel + C_NEXT_TIME]
+    if accepted or now >= soonest or S[channel + C_DIRTY] == 1:
+        before = S[channel + C_NEXT_ID]
+        soonest = _choose_and_issue(P, T, S, channel, number, accepted, now, where, addresses)
+        S[channel + C_NEXT_TIME] = soonest
+        if S[channel + C_NEXT_ID] != before:
+            said |= ACCEPTED
+        if soonest <= now:
+            return said | AGAIN
+    if soonest < NEVER:
         notify_timed(P, S, E_FIRST + number * WAKE_UPS + W_SELF, soonest)
     return said

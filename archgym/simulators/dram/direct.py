@@ -65,6 +65,8 @@ from archgym.simulators.dram.native import inner
 
 HEAP_MARGIN = 4 * MOST_MESSAGES
 RING_MARGIN = MOST_MESSAGES
+INSTANTS = 8
+"""So many instants there is room for when these margins hold."""
 ARBITER, PLAYER, CONTROLLER = 1, 2, 3
 """Processes in a list: two bits each, 0 at its end."""
 TAKEN, RESPONSE, RELEASED = 1, 2, 3
@@ -272,8 +274,13 @@ def _run_chain(P, T, S, now, from_player, where, times, addresses, latencies):
 def run_instants(P, T, S, where, times, addresses, latencies):
     """Go on until the last response but one, or until the general way has to tell why it goes no further."""
     channel, queue = P[P_CHANNEL], P[P_ARBITER_QUEUE]
-    last = min(P[P_STOP_AFTER], P[P_REQUESTS]) - 1
-    while S[G_RESPONSES] < last and S[G_HEAP_SIZE] > 0 and not needs_room(P, S) and not stalls(P, S):
+    last, left = min(P[P_STOP_AFTER], P[P_REQUESTS]) - 1, 0
+    while S[G_RESPONSES] < last and S[G_HEAP_SIZE] > 0 and not stalls(P, S):
+        if left == 0:
+            if needs_room(P, S):
+                return
+            left = INSTANTS
+        left -= 1
         now = S[P[P_HEAP] + 2]
         S[G_NOW] = now
         order, chain, from_player = _wake(P, S, now), False, False

@@ -63,7 +63,7 @@ from archgym.simulators.dram.layout import (
     P_WRITE_PRECHARGE,
     R_SIZE,
 )
-from archgym.simulators.dram.native import inner
+from archgym.simulators.dram.native import apart, inner
 
 
 @inner
@@ -148,7 +148,7 @@ def account(P, S, rank_number, bank_number, command, now):
         _account_of_rank(P, S, rank, rank_number, bank_number, command, now)
 
 
-@inner
+@apart
 def _account_of_rank(P, S, rank, rank_number, bank_number, command, now):
     if command == PREA:
         active = S[rank + A_ACTIVE]

@@ -89,7 +89,7 @@ from archgym.simulators.dram.layout import (
     T_WINDOW,
 )
 from archgym.simulators.dram.managers import update_power_down, update_refresh
-from archgym.simulators.dram.native import inner
+from archgym.simulators.dram.native import apart, inner
 
 
 @inner
@@ -136,7 +136,7 @@ def _record_at_bank(P, T, S, number, bank_number, bank, command, now):
     raise_readiness(P, T, S, number, bank, command, now)
 
 
-@inner
+@apart
 def issue_rank_command(P, T, S, channel, number, rank_number, command, now):
     """A refresh or power-down manager's command: to one bank, one set of banks, or all banks of the rank."""
     rank = P[P_RANK] + rank_number * R_SIZE
@@ -179,7 +179,7 @@ def _open_or_close(P, S, bank, rank, node, command):
         S[rank + R_OPEN] -= 1
 
 
-@inner
+@apart
 def _close_after(P, S, channel, bank, rank, command, now):
     """The precharge inside a read or write with auto-precharge."""
     S[bank + B_ACTIVE] = 0

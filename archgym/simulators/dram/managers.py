@@ -82,7 +82,7 @@ from archgym.simulators.dram.layout import (
     T_ROUND,
     T_WINDOW,
 )
-from archgym.simulators.dram.native import inner
+from archgym.simulators.dram.native import apart, inner
 
 
 @inner
@@ -188,7 +188,7 @@ def _choose_bank_set(P, S, channel, rank, first_bank):
     return REFB if P[P_REFRESH] == PER_BANK else REFSB
 
 
-@inner
+@apart
 def evaluate_refresh(P, T, S, channel, rank_number, now):
     """Decide what the refresh manager of a rank wants; returns when it wants to be asked again."""
     rank = P[P_RANK] + rank_number * R_SIZE
@@ -281,7 +281,7 @@ def request_entry(S, rank):
         S[rank + D_ENTRY] = 1
 
 
-@inner
+@apart
 def evaluate_power_down(P, T, S, channel, rank_number, now):
     """Decide what the power-down manager of a rank wants; returns its earliest time."""
     rank = P[P_RANK] + rank_number * R_SIZE
@@ -308,7 +308,7 @@ def evaluate_power_down(P, T, S, channel, rank_number, now):
     return time
 
 
-@inner
+@apart
 def update_power_down(S, rank, command):
     """Follow a command that was issued to the rank. Auto-precharges are not counted (as in the reference)."""
     if command == ACT:

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from archgym.simulators.jit import ENABLED, inner
+from archgym.simulators.jit import ENABLED, apart, inner
 
-__all__ = ["constant", "inner", "pointer"]
+__all__ = ["apart", "constant", "inner", "pointer"]
 
 
 def _make_pointers() -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
