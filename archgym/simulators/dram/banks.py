@@ -60,6 +60,7 @@ from archgym.simulators.dram.layout import (
     P_BUFFER_SIZE,
     P_BUSES,
     P_CANDIDATES,
+    P_GROUP_LIMITS,
     P_HIGH,
     P_LOW,
     P_NODES,
@@ -342,8 +343,9 @@ def raise_readiness(P, T, S, number, bank, command, now):
     here, group, rank = bank + B_READY, S[bank + B_GROUP], S[bank + B_RANK] + R_READY
     for k in range(BANK_COMMANDS):
         S[here + k] = max(S[here + k], now + T[T_BANK + row + k])
-    for k in range(BANK_COMMANDS):
-        S[group + k] = max(S[group + k], now + T[T_GROUP + row + k])
+    if P[P_GROUP_LIMITS] == 1:
+        for k in range(BANK_COMMANDS):
+            S[group + k] = max(S[group + k], now + T[T_GROUP + row + k])
     for k in range(BANK_COMMANDS):
         S[rank + k] = max(S[rank + k], now + T[T_RANK + row + k])
     if P[P_RANKS] > 1:

@@ -66,18 +66,19 @@ def notify_timed(P, S, event, time):
     S[place + EV_TIME] = time
     S[place + EV_CODE] = code
     heap = P[P_HEAP]
-    here = S[G_HEAP_SIZE] + 1
-    S[G_HEAP_SIZE] = here
-    while here > 1:
-        parent = here >> 1
-        above = S[heap + 2 * parent]
-        if above <= time:
+    size = S[G_HEAP_SIZE] + 1
+    S[G_HEAP_SIZE] = size
+    here = 2 * size
+    while True:
+        above = here >> 2 << 1
+        earlier = S[heap + above]  # above the root stands 0, which is before any time
+        if earlier <= time:
             break
-        S[heap + 2 * here] = above
-        S[heap + 2 * here + 1] = S[heap + 2 * parent + 1]
-        here = parent
-    S[heap + 2 * here] = time
-    S[heap + 2 * here + 1] = code
+        S[heap + here] = earlier
+        S[heap + here + 1] = S[heap + above + 1]
+        here = above
+    S[heap + here] = time
+    S[heap + here + 1] = code
 
 
 @inner

@@ -20,6 +20,7 @@ from archgym.simulators.dram import settings
 from archgym.simulators.dram.address_map import AddressMap
 from archgym.simulators.dram.device import Device
 from archgym.simulators.dram.layout import Layout, Sizes
+from archgym.simulators.dram.timing import NO_LIMIT
 from archgym.simulators.dram.traces import Trace
 
 Vector = NDArray[np.int64]
@@ -277,6 +278,7 @@ def _describe_device(parameters: Vector, work: Work) -> None:
         l.P_SETS: sets,
         l.P_STALL: (64 + 2 * put_off) * (interval + longest_refresh + 10_000) * tCK,
         l.P_ENERGY: device.has_energy,
+        l.P_GROUP_LIMITS: bool((t.after_group > NO_LIMIT).any()),
         l.P_ALIGNED: t.first_command_ps_before_edge == 0,  # the controllers run at clock edges only
     }
     if device.has_energy and t.energy is not None:
