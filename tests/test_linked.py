@@ -5,11 +5,8 @@ import sys
 
 KERNEL = """
 import sys
-import numba
 import numpy as np
-from archgym.simulators.linked import linked_pipelines
-
-inner = numba.njit(pipeline_class=linked_pipelines()[0], no_cpython_wrapper=True, no_cfunc_wrapper=True, nogil=True)
+from archgym.simulators.jit import apart, inner, jit
 
 
 @inner
@@ -17,7 +14,7 @@ def doubled(x):
     return 2 * x
 
 
-@inner
+@apart
 def checked(x):
     if x < 0:
         raise ValueError("below zero")
@@ -29,7 +26,7 @@ def both(x):
     return checked(x) + doubled(x)
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def entry(values):
     total = 0
     for value in values:

@@ -1,5 +1,7 @@
 """The kernel against its plain twin on random small designs and traces, and the twin against the reference itself."""
 
+import dataclasses
+
 import pytest
 
 from archgym.simulators.dram.address_map import load_address_map
@@ -19,6 +21,19 @@ def check(seeds):
 @pytest.mark.parametrize("block", range(4))
 def test_the_kernel_equals_its_twin(block):
     check(range(60 * block, 60 * block + 60))
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_one_channel_behind_the_simple_arbiter_equals_its_twin(block):
+    """The case that the kernel takes a way of its own for, mostly without power-down."""
+    found = []
+    for seed in range(5000 + 60 * block, 5060 + 60 * block):
+        case = random_case(seed, channels_from=(1,))
+        values = {**case.values, "Arbiter": "Simple"}
+        if seed % 4:
+            values["PowerDownPolicy"] = "NoPowerDown"
+        found.append(difference(dataclasses.replace(case, values=values)))
+    assert not any(found), next(text for text in found if text)
 
 
 @pytest.mark.slow

@@ -58,10 +58,12 @@ def random_times(rng: np.random.Generator, requests: int, interval: int) -> np.n
     return np.cumsum(gaps).astype(np.int64)
 
 
-def random_case(seed: int, devices: tuple[str, ...] = device_names()) -> Case:
+def random_case(
+    seed: int, devices: tuple[str, ...] = device_names(), channels_from: tuple[int, ...] = (1, 1, 2)
+) -> Case:
     """The case of a seed."""
     rng = np.random.default_rng(seed)
-    ranks, channels = int(rng.choice([1, 1, 2, 4])), int(rng.choice([1, 1, 2]))
+    ranks, channels = int(rng.choice([1, 1, 2, 4])), int(rng.choice(channels_from))
     device = load_device(str(rng.choice(devices)), ranks, channels)
     values = random_values(rng, device)
     requests = int(rng.integers(1, 120))
