@@ -93,13 +93,11 @@ def has_space(P, S, channel):
 
 @inner
 def _switch_direction(P, S, channel):
-    """Watermarks: from reads to writes and back."""
-    reads, writes = S[channel + C_READS], S[channel + C_WRITES]
-    if S[channel + C_WRITE_MODE] == 1:
-        if writes <= P[P_LOW] and reads > 0:
-            S[channel + C_WRITE_MODE] = 0
-    elif writes > P[P_HIGH] or reads == 0:
-        S[channel + C_WRITE_MODE] = 1
+    """Watermarks: from reads to writes and back. Without branches, as their outcome is hard to predict."""
+    reads, writes, mode = S[channel + C_READS], S[channel + C_WRITES], S[channel + C_WRITE_MODE]
+    to_reads = int((writes <= P[P_LOW]) & (reads > 0))
+    to_writes = int((writes > P[P_HIGH]) | (reads == 0))
+    S[channel + C_WRITE_MODE] = mode & (1 - to_reads) | (1 - mode) & to_writes
 
 
 @inner

@@ -26,6 +26,7 @@ from archgym.simulators.dram.energy_counters import account, add_auto_precharge
 from archgym.simulators.dram.handshake import accept, may_accept, wake_for_data
 from archgym.simulators.dram.layout import (
     A_READS,
+    ALL_BANK,
     B_ACTIVE,
     B_BLOCKED,
     B_COMMAND,
@@ -131,8 +132,9 @@ def _record(P, T, S, channel, rank, command, now):
 @inner
 def _record_at_bank(P, T, S, number, bank_number, bank, command, now):
     """Insert a command into the history of one of the banks that it reached."""
-    S[P[P_BANK_LAST] + bank_number * COUNT + command] = now
-    S[S[bank + B_GROUP_LAST] + command] = now
+    if P[P_REFRESH] > ALL_BANK:  # the history is asked for refreshes of single banks only
+        S[P[P_BANK_LAST] + bank_number * COUNT + command] = now
+        S[S[bank + B_GROUP_LAST] + command] = now
     raise_readiness(P, T, S, number, bank, command, now)
 
 
