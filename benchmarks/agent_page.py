@@ -290,7 +290,7 @@ WORDS = """- `sae` is the one to take when you do not know: with one or two mill
 - `gp` needs the fewest evaluations where simulations are slow, at ten to a hundred milliseconds an ask.
 - `sae` is behind a peer on `mixed/0` and `dnn-mapping` at 2,000 evaluations: its model holds 200 designs, and a run that
   is caught by a local optimum leaves it late. On the `mixed` instances its lead over CatCMA at 500 is within the intervals.
-- With thousands of cheap evaluations the plain ones are as good and cost 20 to 200 microseconds: `ga`, `hillclimb`,
+- With thousands of cheap evaluations the plain ones are as good and cost 40 to 350 microseconds: `ga`, `hillclimb`,
   `annealing`. On the mapping of DNN layers `ga` is ahead.
 """
 
