@@ -2,7 +2,8 @@
 
     python -m benchmarks.dram_speed [--requests N]
 
-The reference figures were measured on another day with one million requests a setting, user CPU time of one core.
+The reference figures come from another run with one million requests a setting, user CPU time of one core, and not
+necessarily from the processor that this runs on; only ratios of two versions measured side by side are exact.
 """
 
 from __future__ import annotations
