@@ -64,9 +64,7 @@ def main() -> None:
         print(f"  best static of {tries + 1}: {reward:.4f} {ACTION_SPACE.row(static)}")
         print(f"  greedy oracle, {tries // 4 + 2} tries a window: {greedy_oracle(memory, static, tries // 4, 0):.4f}")
         for name, own_credit in (("mappo", 0.0), ("coma", 0.5)):
-            settings = TeamSettings(
-                own_credit=own_credit, hidden=32, learning_rate=0.02, entropy=0.003, discount=0.9
-            )
+            settings = TeamSettings(own_credit=own_credit, hidden=32, learning_rate=0.02, entropy=0.003, discount=0.9)
             start, totals = time.process_time(), []
             for seed in range(seeds):
                 learner, history = train_online(env, episodes, settings, seed)

@@ -85,7 +85,8 @@ class CreditModel:
         )
 
     def _value(self, hidden: Tensor, linear: Tensor) -> Tensor:
-        return (torch.tanh(hidden) @ self._out + self._level)[..., 0] + linear
+        values: Tensor = (torch.tanh(hidden) @ self._out + self._level)[..., 0] + linear
+        return values
 
     def alternatives(self, states: Tensor, actions: Tensor) -> Tensor:
         """Returns predicted if one agent acted otherwise, in units of `unit` around `centre`.

@@ -234,9 +234,11 @@ class TeamLearner:
             return torch.zeros(*actions.shape)
         self.model.fit(seen, taken, gained, self.settings.epochs)
         with torch.no_grad():
-            worth = self.model.alternatives(states.flatten(0, 1), actions.flatten(0, 1)).unflatten(0, returns.shape)
+            worth = self.model.alternatives(states.flatten(0, 1), actions.flatten(0, 1))
+            worth = worth.reshape(*returns.shape, *worth.shape[1:])
             expected = (self.logits(observations).exp() * worth).sum(dim=-1)
-        return ((returns - self.model.centre) / self.model.unit)[..., None] - expected
+        advantages: Tensor = ((returns - self.model.centre) / self.model.unit)[..., None] - expected
+        return advantages
 
     def _discounted(self, steps: Steps) -> Tensor:
         """Discounted sums of rewards to the end of the episode or of the batch, shape (T, B)."""
