@@ -164,8 +164,16 @@ def _yaml_head(dataset: Dataset) -> str:
         kind = field.type.value_type if arrow().types.is_dictionary(field.type) else field.type
         name = {"double": "float64"}.get(str(kind), str(kind))
         lines += [f"  - name: {json.dumps(field.name)}", f"    dtype: {name}"]
-    lines += ["  splits:", "  - name: train", f"    num_examples: {manifest.rows}", f"  download_size: {size}", "---"]
+    held = sum(_uncompressed(dataset.directory / part["file"]) for part in manifest.parts)
+    lines += ["  splits:", "  - name: train", f"    num_bytes: {held}", f"    num_examples: {manifest.rows}"]
+    lines += [f"  download_size: {size}", f"  dataset_size: {held}", "---"]
     return "\n".join(lines)
+
+
+def _uncompressed(path: Path) -> int:
+    """Bytes of a Parquet file's columns before compression."""
+    found = arrow().parquet.read_metadata(path)
+    return sum(found.row_group(number).total_byte_size for number in range(found.num_row_groups))
 
 
 def _licence(text: str) -> str:
