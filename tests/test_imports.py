@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1] / "archgym"
 #: parts it does not name put where their nouns are: `runlog` holds evaluations, so it stands on `problem`; what
 #: simulators share (the protocol, kernel helpers) is below `problem`, their declarations of families are above.
 LAYERS = (
-    {"errors", "statistics"},
+    {"arithmetic", "errors", "statistics"},
     {"space", "metrics", "workload"},
     {"objective"},
     {"simulators"},
