@@ -40,8 +40,11 @@ def jit(function: Kernel) -> Kernel:
     return cast(Kernel, kernel)
 
 
-def inner(function: Kernel) -> Kernel:
-    """Compile ``function``, which only compiled functions call."""
+def inner(function: Kernel, plain: bool = False) -> Kernel:
+    """Compile ``function``, which only compiled functions call.
+
+    A ``plain`` one has integers, truth values and pointers only and raises nothing, so that it compiles with fewer passes.
+    """
     if not ENABLED:
         return function
     import numba
@@ -50,25 +53,25 @@ def inner(function: Kernel) -> Kernel:
     options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     pipelines = linked_pipelines()
     if pipelines is not None:
-        options["pipeline_class"] = pipelines[0]
+        options["pipeline_class"] = pipelines[2 if plain else 0]
     njit: Any = numba.njit
     kernel = njit(nogil=True, **options)(function)
     typed = kernel.get_call_template
 
     def call_template(arguments: Any, keywords: dict[str, Any]) -> Any:
         # else a function is compiled once for each constant that it is called with
-        plain: Any = numba.types.unliteral
-        return typed(tuple(plain(each) for each in arguments), {name: plain(each) for name, each in keywords.items()})
+        general: Any = numba.types.unliteral
+        return typed(tuple(map(general, arguments)), {name: general(each) for name, each in keywords.items()})
 
     kernel.get_call_template = call_template
     return cast(Kernel, kernel)
 
 
-def apart(function: Kernel) -> Kernel:
-    """Compile ``function``, which compiled functions seldom call, as a function of its own."""
+def apart(function: Kernel, plain: bool = False) -> Kernel:
+    """Compile ``function``, which compiled functions seldom call, as a function of its own; ``plain`` as for `inner`."""
     if ENABLED:
         APART.add(f"{len(function.__name__)}{function.__name__}B")
-    return inner(function)
+    return inner(function, plain)
 
 
 @functools.cache

@@ -4,29 +4,106 @@
 Numba turns every function it compiles into machine code of its own, optimised together with all that it calls. In a deep
 tree of calls the same code is so optimised once for each of its callers, and all of it but the entry functions' is thrown
 away. With `linked_pipelines` a function stops at intermediate code; the entry function at the top links and optimises it once.
+
+Most of what is left is Numba's own work in Python. Passes that change nothing in such functions are left out, and what
+an operator gives for integers is looked up once, not at each of its thousands of uses.
 """
 
 from __future__ import annotations
 
+import builtins
+import contextlib
 import functools
+import operator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 APART: set[str] = set()
 """Parts of the names of functions that stay functions of their own, so that what is rare takes no registers."""
 
+NEEDLESS = (
+    "WithLifting", "InlineClosureLikes", "RewriteSemanticConstants", "DeadBranchPrune", "GenericRewrites", "RewriteDynamicRaises",
+    "MakeFunctionToJitFunction", "InlineInlinables", "FindLiterallyCalls", "LiteralUnroll",
+    "LiteralPropagationSubPipelinePass", "InlineOverloads", "NopythonRewrites", "AnnotateTypes",
+    "DumpParforDiagnostics",
+)  # fmt: skip
+"""Numba's passes for closures, exceptions, literals, array expressions: functions of integers and pointers have none."""
+OPERATORS = (
+    "add", "sub", "mul", "floordiv", "mod", "neg", "and_", "or_", "xor", "lshift", "rshift", "invert",
+    "iadd", "isub", "imul", "iand", "ior", "ilshift", "irshift", "eq", "ne", "lt", "le", "gt", "ge", "not_", "getitem", "setitem",
+)  # fmt: skip
+
+
+class Uncoloured:
+    """What Numba writes its error texts with, without colours: it builds thousands of texts that nobody sees."""
+
+    def __getattr__(self, style: str) -> Callable[[str], str]:
+        return str
+
+
+@contextlib.contextmanager
+def quicker_typing(context: Any) -> Iterator[None]:
+    """Let operators remember what they give for integers, and for pointers indexed by them, while compiling.
+
+    Numba tries all implementations of an operator at each use, arrays' first, and builds an error text for each that fails.
+    """
+    import numba
+    from numba import types
+
+    errors: Any = numba.core.errors  # stubs do not know what is private
+    plain = (types.Integer, types.Boolean, types.CPointer)
+    functions = [context.resolve_value_type(getattr(operator, name)) for name in OPERATORS]
+    functions += [context.resolve_value_type(function) for function in (builtins.min, builtins.max)]
+    functions = [function for function in functions if "get_call_type" not in vars(function)]
+
+    def remembering(resolve: Callable[..., Any]) -> Callable[..., Any]:
+        known: dict[Any, Any] = {}
+
+        def get_call_type(asking: Any, arguments: Any, keywords: Any) -> Any:
+            key = tuple(types.unliteral(each) for each in arguments)
+            if asking is not context or keywords or not all(isinstance(each, plain) for each in key):
+                return resolve(asking, arguments, keywords)
+            if key not in known:
+                known[key] = resolve(asking, key, keywords)
+            return known[key]
+
+        return get_call_type
+
+    for function in functions:
+        function.get_call_type = remembering(function.get_call_type)
+    colours = errors._termcolor_inst
+    errors._termcolor_inst = Uncoloured()
+    try:
+        yield
+    finally:
+        errors._termcolor_inst = colours
+        for function in functions:
+            del function.get_call_type
+
 
 @functools.cache
-def linked_pipelines() -> tuple[type[Any], type[Any]] | None:
-    """Numba compilers for such functions and for the entry functions above them, or None where numba's parts are not as this needs them."""
+def linked_pipelines() -> tuple[type[Any], type[Any], type[Any]] | None:
+    """Numba compilers for such functions, for entry functions above them, and for such functions of integers and pointers.
+
+    None where numba's parts are not as this needs them.
+    """
     try:
+        from numba.core import errors
         from numba.core.codegen import JITCodeLibrary
         from numba.core.compiler import CompilerBase, DefaultPassBuilder
+        from numba.core.compiler_lock import global_compiler_lock
         from numba.core.compiler_machinery import register_pass
         from numba.core.typed_passes import NativeLowering
     except ImportError:
         return None
-    steps = ("_optimize_final_module", "_finalize_final_module", "_finalize_dynamic_globals", "get_pointer_to_function")
-    if not all(hasattr(JITCodeLibrary, step) for step in steps):
+    steps = (
+        "_optimize_functions",
+        "_optimize_final_module",
+        "_finalize_dynamic_globals",
+        "finalize",
+        "get_pointer_to_function",
+    )
+    if not all(hasattr(JITCodeLibrary, step) for step in steps) or not hasattr(errors, "_termcolor_inst"):
         return None
 
     class WithoutEnvironment:
@@ -42,16 +119,17 @@ def linked_pipelines() -> tuple[type[Any], type[Any]] | None:
             pass
 
     class LinkedLibrary(JITCodeLibrary):
-        """Intermediate code of a function and of all that it calls."""
+        """Intermediate code of a function, and the libraries of what it calls."""
 
         @property
         def codegen(self) -> Any:
             return WithoutEnvironment(self._codegen)
 
-        def _optimize_final_module(self) -> None:
-            pass
+        def _optimize_functions(self, module: Any) -> None:
+            module.data_layout = self._codegen._data_layout
 
-        def _finalize_final_module(self) -> None:
+        def finalize(self) -> None:
+            self._raise_if_finalized()
             self._finalize_dynamic_globals()
             self._finalized = True
 
@@ -62,6 +140,14 @@ def linked_pipelines() -> tuple[type[Any], type[Any]] | None:
     class WholeLibrary(JITCodeLibrary):
         """Machine code of an entry function, with all that it calls as its own: nobody else links to that."""
 
+        def finalize(self) -> None:
+            for library in self._linking_libraries:  # grows while it is read
+                if isinstance(library, LinkedLibrary):
+                    self._linking_libraries += [
+                        called for called in library._linking_libraries if called not in self._linking_libraries
+                    ]
+            super().finalize()
+
         def _optimize_final_module(self) -> None:
             for function in self._final_module.functions:
                 if not function.is_declaration and function.linkage.name == "linkonce_odr":
@@ -70,7 +156,7 @@ def linked_pipelines() -> tuple[type[Any], type[Any]] | None:
                         function.add_function_attribute("noinline")
             super()._optimize_final_module()
 
-    def compiler(library: type[Any], name: str) -> type[Any]:
+    def compiler(library: type[Any], name: str, needless: tuple[str, ...] = ()) -> type[Any]:
         @register_pass(mutates_CFG=True, analysis_only=False)
         class Lowering(NativeLowering):
             _name = name
@@ -81,13 +167,30 @@ def linked_pipelines() -> tuple[type[Any], type[Any]] | None:
                     state.library.enable_object_caching()
                 return bool(super().run_pass(state))
 
+        built: list[Any] = []
+
         class Compiler(CompilerBase):
             def define_pipelines(self) -> list[Any]:
+                if built:  # the passes keep nothing of a function
+                    return built
                 passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
-                passes.passes = [(Lowering if step is NativeLowering else step, text) for step, text in passes.passes]
+                passes.passes = [
+                    (Lowering if step is NativeLowering else step, text)
+                    for step, text in passes.passes
+                    if step.__name__ not in needless
+                ]
                 passes.finalize()
-                return [passes]
+                built.append(passes)
+                return built
+
+            def compile_extra(self, func: Any) -> Any:
+                with global_compiler_lock, quicker_typing(self.state.typingctx):
+                    return super().compile_extra(func)
 
         return Compiler
 
-    return compiler(LinkedLibrary, "archgym_linked_lowering"), compiler(WholeLibrary, "archgym_whole_lowering")
+    return (
+        compiler(LinkedLibrary, "archgym_linked_lowering"),
+        compiler(WholeLibrary, "archgym_whole_lowering"),
+        compiler(LinkedLibrary, "archgym_plain_lowering", NEEDLESS),
+    )

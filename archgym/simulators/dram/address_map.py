@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from archgym.errors import ConfigError, UnknownNameError, WorkloadError
 from archgym.simulators.dram.device import Device
-from archgym.simulators.jit import jit
 
 FIELDS = ("CHANNEL", "RANK", "BANKGROUP", "BANK", "ROW", "COLUMN", "BYTE")
 
@@ -119,10 +118,13 @@ class AddressMap:
         """
         self.check_addresses(addresses, device)
         groups_per_channel = device.ranks * device.groups
-        fields = np.array(_segments(self.bits, device.banks // device.groups, device.groups, groups_per_channel))
-        packed = np.empty(len(addresses), dtype=np.int64)
-        pairs = np.array(self.xor, dtype=np.int64).reshape(-1, 2)
-        _locate(addresses, is_write, fields.astype(np.int64), pairs, packed)
+        for target, source in self.xor:
+            addresses = addresses ^ (((addresses >> source) & 1) << target)
+        packed = is_write * np.int64(WRITE_BIT)
+        for shift, mask, weight in _segments(
+            self.bits, device.banks // device.groups, device.groups, groups_per_channel
+        ):
+            packed += ((addresses >> shift) & mask) * weight
         return packed
 
     def column_bits(self) -> tuple[int, ...]:
@@ -149,19 +151,6 @@ def _segments(
                 runs.append((positions[start], (1 << (end - start)) - 1, weight << start))
                 start = end
     return runs
-
-
-@jit
-def _locate(addresses, is_write, segments, pairs, packed):  # type: ignore[no-untyped-def]
-    for request in range(len(addresses)):
-        address = addresses[request]
-        for pair in range(len(pairs)):
-            target = pairs[pair, 0]
-            address ^= ((address >> pairs[pair, 1]) & 1) << target
-        place = np.int64(is_write[request]) * WRITE_BIT
-        for segment in range(len(segments)):
-            place += ((address >> segments[segment, 0]) & segments[segment, 1]) * segments[segment, 2]
-        packed[request] = place
 
 
 def load_address_map(name_or_path: str, device: Device, wrap: bool = False) -> AddressMap:
