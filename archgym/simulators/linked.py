@@ -24,10 +24,10 @@ APART: set[str] = set()
 NEEDLESS = (
     "WithLifting", "InlineClosureLikes", "RewriteSemanticConstants", "DeadBranchPrune", "GenericRewrites", "RewriteDynamicRaises",
     "MakeFunctionToJitFunction", "InlineInlinables", "FindLiterallyCalls", "LiteralUnroll",
-    "LiteralPropagationSubPipelinePass", "InlineOverloads", "NopythonRewrites", "AnnotateTypes",
+    "LiteralPropagationSubPipelinePass", "InlineOverloads", "NopythonRewrites", "IRLegalization", "AnnotateTypes",
     "DumpParforDiagnostics",
 )  # fmt: skip
-"""Numba's passes for closures, exceptions, literals, array expressions: functions of integers and pointers have none."""
+"""Numba's passes for closures, exceptions, literals, array expressions, lifetimes: functions of integers and pointers need none."""
 OPERATORS = (
     "add", "sub", "mul", "floordiv", "mod", "neg", "and_", "or_", "xor", "lshift", "rshift", "invert",
     "iadd", "isub", "imul", "iand", "ior", "ilshift", "irshift", "eq", "ne", "lt", "le", "gt", "ge", "not_", "getitem", "setitem",
