@@ -2,12 +2,14 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from archgym.simulators.dram.address_map import load_address_map
 from archgym.simulators.dram.device import device_names, load_device
 from archgym.simulators.dram.settings import SETTINGS
 from archgym.simulators.dram.system import prepare
+from archgym.simulators.dram.traces import Trace
 from archgym.simulators.dram.workloads import WORKLOADS
 from benchmarks.dram_fidelity import LATENCY_DIGITS, errors, reference_runs
 from tests.dram.twin_cases import Case, difference, random_case, run_twin
@@ -34,6 +36,19 @@ def test_one_channel_behind_the_simple_arbiter_equals_its_twin(block):
             values["PowerDownPolicy"] = "NoPowerDown"
         found.append(difference(dataclasses.replace(case, values=values)))
     assert not any(found), next(text for text in found if text)
+
+
+def test_a_response_that_waits_for_the_next_clock_is_not_lost_when_a_request_is_accepted_just_then():
+    """The arbiter must listen for the response although the next request comes later."""
+    rng, device = np.random.default_rng(59), load_device("ddr3-1600")
+    times = np.cumsum(rng.integers(0, 30, 40))
+    addresses = rng.choice(rng.integers(0, 1 << 24, 12), 40) * 64
+    trace = Trace(times, addresses, rng.random(40) < 0.5)
+    values = {entry.name: entry.default for entry in SETTINGS} | {
+        "Arbiter": "Simple", "RespQueue": "Reorder", "Scheduler": "FrFcfsGrp", "SchedulerBuffer": "Shared",
+        "RequestBufferSize": 16, "PagePolicy": "ClosedAdaptive",
+    }  # fmt: skip
+    assert not difference(Case(prepare(trace, device, load_address_map("rbc", device)), values))
 
 
 @pytest.mark.slow
