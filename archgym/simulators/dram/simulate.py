@@ -108,7 +108,8 @@ def run(options: argparse.Namespace) -> int:
     fixed = _fixed(options.set)
     given: list[dict[str, str]] = [{}] if options.designs is None else read_designs(Path(options.designs))
     designs = [{**fixed, **row} for row in given]
-    settings = np.array([_codes(row, f"{options.designs}, design {n}") for n, row in enumerate(designs, start=1)])
+    source = options.designs or "--set"
+    settings = np.array([_codes(row, f"{source}, design {n}") for n, row in enumerate(designs, start=1)])
     trace = WORKLOADS.load(options.trace).data
     if options.clock is not None:
         trace = dataclasses.replace(trace, clock_MHz=options.clock)
