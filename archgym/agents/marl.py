@@ -59,13 +59,15 @@ class MultiAgentPPO(Agent):
     Each agent's step is clipped on its own, so a team of sixty moves as freely as one of ten; in a design now and then
     an agent tries another level, and the best designs are learned from again with each batch.
 
-    Sources: Yu et al. 2022, de Witt et al. 2020; one agent a parameter as in Krishnan et al. 2022; learning from the
-    best again as in Oh et al. 2018.
+    Sources: Yu et al., "The surprising effectiveness of PPO in cooperative multi-agent games", 2022; de Witt et al.,
+    "Is independent learning all you need in the StarCraft multi-agent challenge?", 2020; one agent a parameter as in
+    Krishnan et al., "Multi-agent reinforcement learning for microprocessor design space exploration", 2022; learning
+    from the best again as in Oh et al., "Self-imitation learning", 2018.
     """
 
     name = "mappo"
     summary = "One learning agent a parameter or subsystem, PPO with one team reward and a central critic."
-    use_when = "Many parameters that matter on their own, and hundreds of evaluations in batches."
+    use_when = "You compare teams with single-agent learning; on 30 parameters and more take coma, on few all agents tie."
     Hyperparameters: ClassVar[type[base.Hyperparameters]] = MultiAgentHyperparameters
 
     def __init__(self, space: Space, seed: int = 0, hyperparameters: object | None = None) -> None:
@@ -207,12 +209,13 @@ class CounterfactualPPO(MultiAgentPPO):
     """As `MultiAgentPPO`, but each agent is credited with what its own choice changed.
 
     A model of the reward under joint actions, fitted to the run's own evaluations, stands in for the
-    evaluations that a difference reward would cost. Source: COMA, Foerster et al. 2018.
+    evaluations that a difference reward would cost. Source: Foerster et al., "Counterfactual multi-agent policy
+    gradients", 2018.
     """
 
     name = "coma"
     summary = "As mappo, but each agent is credited with what its own choice changed, by a learned model of the reward."
-    use_when = "As mappo, where one scalar hides which agent earned it."
+    use_when = "You want a team of learners on 18 parameters or more, with a hundred evaluations or two."
     Hyperparameters = CounterfactualHyperparameters
 
     @property
@@ -233,12 +236,12 @@ class BanditHyperparameters(Hyperparameters):
 class BanditTeam(Agent):
     """Independent Boltzmann bandits, one an agent, each with a running value of every level it may choose.
 
-    Source: independent learners, Claus and Boutilier 1998.
+    Source: Claus and Boutilier, "The dynamics of reinforcement learning in cooperative multiagent systems", 1998.
     """
 
     name = "bandits"
     summary = "Independent Boltzmann bandits, one a parameter: each keeps a running value of every level it may choose."
-    use_when = "A light multi-agent baseline, without PyTorch."
+    use_when = "You need a light multi-agent baseline without PyTorch; it finds less than random search on ten parameters."
     Hyperparameters = BanditHyperparameters
 
     def __init__(self, space: Space, seed: int = 0, hyperparameters: object | None = None) -> None:
