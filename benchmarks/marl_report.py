@@ -4,7 +4,8 @@
 
 Writes ``benchmarks/results/marl.csv``, a line for each problem and agent, and ``docs/multi-agent.png``, and prints the
 page's tables. Rewards are scaled: 0 is the average random design, 1 the optimum or, where that is not known, the best
-design of the study. Of those, on 30 parameters and more, nobody knows how far they are from the optimum.
+design of the study. On 18 parameters and more the optimum is
+not known.
 """
 
 from __future__ import annotations
@@ -121,9 +122,11 @@ def targets(parts: dict[str, list[View]], labels: list[str]) -> None:
         cells = []
         for views in parts.values():
             own = [(v, scaled(v, v.groups[label])) for v in views if label in v.groups]
+            if len(own) < len(views):
+                cells.append("")
+                continue
             ends = [np.median([until(v, curves, target) for v, curves in own]) for target in (0.95, 0.99)]
-            whole = len(own) == len(views)
-            cells.append(", ".join(f"{end:.0f}" if np.isfinite(end) else "never" for end in ends) if whole else "")
+            cells.append(", ".join(f"{end:.0f}" if np.isfinite(end) else "never" for end in ends))
         print(f"| {label} | " + " | ".join(cells) + " |")
 
 
@@ -148,7 +151,12 @@ def picture(analysis: Analysis, parts: dict[str, list[View]], path: Path) -> Non
         axis.set_xticks([5, 10, 20, 50, 100, 200], ["5", "10", "20", "50", "100", "200"])
         axis.minorticks_off()
     axes[0].set_ylabel("best scaled reward, interquartile mean")
-    axes[-1].legend(fontsize="small")
+    named = {line.get_label(): line for axis in axes for line in axis.get_lines()}
+    axes[-1].legend(
+        [named[label] for label in analysis.labels if label in named],
+        [*filter(named.get, analysis.labels)],
+        fontsize="small",
+    )
     figure.savefig(path, dpi=110)
 
 

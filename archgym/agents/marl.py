@@ -67,7 +67,9 @@ class MultiAgentPPO(Agent):
 
     name = "mappo"
     summary = "One learning agent a parameter or subsystem, PPO with one team reward and a central critic."
-    use_when = "You compare teams with single-agent learning; on 30 parameters and more take coma, on few all agents tie."
+    use_when = (
+        "You compare teams with single-agent learning; on 30 parameters and more coma finds more, on ten all tie."
+    )
     Hyperparameters: ClassVar[type[base.Hyperparameters]] = MultiAgentHyperparameters
 
     def __init__(self, space: Space, seed: int = 0, hyperparameters: object | None = None) -> None:
@@ -241,7 +243,9 @@ class BanditTeam(Agent):
 
     name = "bandits"
     summary = "Independent Boltzmann bandits, one a parameter: each keeps a running value of every level it may choose."
-    use_when = "You need a light multi-agent baseline without PyTorch; it finds less than random search on ten parameters."
+    use_when = (
+        "You need a light multi-agent baseline without PyTorch; it finds less than random search on ten parameters."
+    )
     Hyperparameters = BanditHyperparameters
 
     def __init__(self, space: Space, seed: int = 0, hyperparameters: object | None = None) -> None:
