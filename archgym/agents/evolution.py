@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from archgym.agents.archive import Archive
 from archgym.agents.base import Agent, Hyperparameters, hyper
 from archgym.agents.learner import Effort, Learner
-from archgym.agents.moves import Moves
+from archgym.agents.moves import Moves, bred, distinct
 from archgym.agents.start import METHODS, Start
 from archgym.problem import Evaluation
 from archgym.space import Designs, Space
@@ -22,6 +22,7 @@ from archgym.space import Designs, Space
 @dataclass(frozen=True)
 class SurrogateEvolutionHyperparameters(Hyperparameters):
     population: int = hyper(20, "designs that may become parents", 2, 10000)
+    apart: int = hyper(3, "parameters in which two parents differ at least; a third of all at most", 1, 1000)
     screened: int = hyper(16, "children bred for each design evaluated", 1, 10000)
     climb: int = hyper(1, "changes by which a child may climb the model before it is screened", 0, 1000)
     finalists: int = hyper(16, "children whose uncertainty is computed too, those of highest mean", 1, 1000)
@@ -47,7 +48,7 @@ class SurrogateEvolution(Agent):
         "Breeds many children from the best designs, lets each climb a fast model by a few changes, and evaluates the one "
         "of highest predicted reward and uncertainty. The model learns from every evaluation at a bounded cost."
     )
-    use_when = "you are not sure what to take: it needs few evaluations and adds one or two milliseconds to each."
+    use_when = "you are not sure what to take: it needs few evaluations and adds about a millisecond to each."
     Hyperparameters = SurrogateEvolutionHyperparameters
 
     def __init__(self, space: Space, seed: int = 0, hyperparameters: object | None = None) -> None:
@@ -56,6 +57,7 @@ class SurrogateEvolution(Agent):
         self.archive = Archive(space)
         self._start = Start(space, self.rng, chosen.start_size, chosen.start)
         self._moves = Moves(space)
+        self._apart = max(1, min(chosen.apart, len(self._moves.movable) // 3))
         self._rate = min(1.0, chosen.mutations / max(1, len(self._moves.movable)))
         effort = Effort(chosen.capacity, min(chosen.capacity, 120), 10, 0.4)
         self._learner = Learner(space, self.archive, self.rng, effort, ("squash",))
@@ -83,7 +85,9 @@ class SurrogateEvolution(Agent):
     def _choose(self, count: int) -> list[NDArray[np.int64]]:
         """``count`` untried children that the model likes best; random designs where every child was tried."""
         chosen, model = self.hyperparameters, self._learner.surrogate
-        parents = self.archive.ranked(chosen.population)
+        # Parents that differ keep several basins alive; the best of all would soon be neighbours of one design.
+        best = self.archive.ranked(10 * chosen.population)
+        parents = best[distinct(self.archive.designs[best], self._apart, chosen.population)]
         children = self._breed(parents, count * chosen.screened)
         if chosen.climb:
             children = model.climb(children, chosen.climb)
@@ -91,36 +95,29 @@ class SurrogateEvolution(Agent):
         curiosity = chosen.curiosity * (1.0 + stalled / chosen.patience)
         winners = []
         for number in range(count):
-            brood = self._fresh(children[number * chosen.screened : (number + 1) * chosen.screened])
-            winners.append(self._screen(brood, curiosity) if len(brood) else self.space.sample(self.rng, 1)[0])
+            winners.append(self._screen(children[number * chosen.screened : (number + 1) * chosen.screened], curiosity))
             self._asked.add(winners[-1].tobytes())
         return winners
 
     def _screen(self, brood: Designs, curiosity: float) -> NDArray[np.int64]:
-        """The design with the highest mean plus a random multiple of the deviation."""
+        """The untried design with the highest mean plus a random multiple of the deviation; any if all were tried."""
         model, most = self._learner.surrogate, self.hyperparameters.finalists
         if len(brood) > most:
             brood = brood[np.argsort(-model.means(brood), kind="stable")[:most]]
         means, deviations = model.predict(brood)
         width = self.rng.exponential(curiosity) if curiosity > 0 else 0.0
-        winner: NDArray[np.int64] = brood[int(np.argmax(means + width * deviations))]
-        return winner
+        for number in np.argsort(-(means + width * deviations), kind="stable"):
+            design: NDArray[np.int64] = brood[number]
+            if design not in self.archive and design.tobytes() not in self._asked:
+                return design
+        chance: NDArray[np.int64] = self.space.sample(self.rng, 1)[0]
+        return chance
 
     def _breed(self, parents: NDArray[np.int64], count: int) -> Designs:
-        designs = self.archive.designs
-        drawn = self.rng.integers(len(parents), size=(2, count, 2)).min(axis=2)
-        mothers, fathers = designs[parents[drawn[0]]], designs[parents[drawn[1]]]
-        paired = self.rng.random(count) < self.hyperparameters.crossover
-        children = np.where(paired[:, None], Moves.cross(self.rng, mothers, fathers), mothers)
-        return self._moves.mutate(self.rng, np.ascontiguousarray(children), self._rate)
-
-    def _fresh(self, designs: Designs) -> Designs:
-        """Those neither told nor asked for, each once, in order."""
-        met: set[bytes] = set()
-        kept = []
-        for number, row in enumerate(designs):
-            key = row.tobytes()
-            if key not in met and key not in self._asked and row not in self.archive:
-                kept.append(number)
-            met.add(key)
-        return designs[kept]
+        moves, crossover = self._moves, self.hyperparameters.crossover
+        draws = self.rng.random((count, 6 + 4 * len(self.space)))
+        designs = self.archive.designs[parents]
+        children: Designs = bred(
+            designs, moves.sizes, moves.ordered, moves.movable, crossover, self._rate, moves.near, draws
+        )
+        return children
