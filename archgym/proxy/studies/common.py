@@ -113,5 +113,30 @@ def error(problem: Problem, model: TargetModel, judges: Samples, target: int) ->
     return relative_rmse(predict(model, table_of(problem, judges, target)), judges.targets[:, target])
 
 
+@dataclass(frozen=True)
+class Judged:
+    """How many designs, and their relative RMSE (NaN if there are none)."""
+
+    designs: int
+    relative_rmse: float
+
+
+def new_and_recalled(problem: Problem, model: TargetModel, judges: Samples, target: int) -> tuple[Judged, Judged]:
+    """The error of designs that the model has to predict, and of those whose canonical form a training row has.
+
+    Both are relative to the mean of all judges, so that they compare.
+    """
+    known, _ = model.memory.recall(model.structure.canonical(judges.designs))
+    true = judges.targets[:, target]
+    square = (predict(model, table_of(problem, judges, target)) - true) ** 2
+    size = float(np.mean(np.abs(true)))
+
+    def part(chosen: Any) -> Judged:
+        count = int(chosen.sum())
+        return Judged(count, float(np.sqrt(np.mean(square[chosen]))) / size if count else float("nan"))
+
+    return part(~known), part(known)
+
+
 def percent(value: float) -> str:
     return f"{100 * value:.2g} %"
