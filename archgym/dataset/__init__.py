@@ -9,7 +9,8 @@ from archgym.dataset.export import export_dataset
 from archgym.dataset.importing import import_csv
 from archgym.dataset.logs import Filter
 from archgym.dataset.manifest import Manifest
-from archgym.dataset.store import Dataset, DatasetWriter, Rows, open_dataset
+from archgym.dataset.rows import Rows
+from archgym.dataset.store import Dataset, DatasetWriter, open_dataset
 from archgym.dataset.verify import Verification, verify_dataset
 
 __all__ = [

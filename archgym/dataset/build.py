@@ -14,7 +14,8 @@ import numpy as np
 
 from archgym.dataset.logs import Filter, Found, describe_workload, find_runs, take_steps
 from archgym.dataset.manifest import Manifest, differences
-from archgym.dataset.store import ROWS_PER_PART, Dataset, DatasetWriter, Rows, open_dataset
+from archgym.dataset.rows import Rows
+from archgym.dataset.store import ROWS_PER_PART, Dataset, DatasetWriter, open_dataset
 from archgym.errors import ConfigError, DatasetError
 from archgym.rollout import RunSpec
 from archgym.runlog import Run

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from archgym.dataset.logs import describe
-from archgym.dataset.store import Dataset, DatasetWriter, Rows
+from archgym.dataset.rows import Rows
+from archgym.dataset.store import Dataset, DatasetWriter
 from archgym.errors import ConfigError, DatasetError, DesignError, UnknownNameError
 from archgym.metrics import Metrics
 from archgym.problem import Problem

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from archgym.dataset.store import Dataset, Rows, concatenate
+from archgym.dataset.rows import Rows, concatenate
+from archgym.dataset.store import Dataset
 from archgym.dataset.verify import task_problem
 from archgym.envs.observation import Observer
 from archgym.envs.registration import register_family

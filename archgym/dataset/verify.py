@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from archgym.dataset.logs import problem_of
 from archgym.dataset.manifest import Manifest
-from archgym.dataset.store import Dataset, Rows
+from archgym.dataset.rows import Rows
+from archgym.dataset.store import Dataset
 from archgym.errors import DatasetError
 from archgym.problem import Problem
 

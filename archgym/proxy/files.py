@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archgym.dataset.store import file_digest
+from archgym.dataset.rows import file_digest
 from archgym.errors import ConfigError, ModelFileError
 from archgym.metrics import Metric
 from archgym.proxy.features import FeatureMap

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archgym.dataset.coverage import design_hash
-from archgym.dataset.store import Dataset, Rows
+from archgym.dataset.rows import Rows
+from archgym.dataset.store import Dataset
 from archgym.errors import DatasetError, UnknownNameError
 from archgym.space import Designs
 

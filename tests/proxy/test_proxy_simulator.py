@@ -158,7 +158,7 @@ def test_files_that_hold_code_or_damage_are_refused(make, tmp_path):
     np.savez(swapped / "arrays.npz", **changed)
     with pytest.raises(ModelFileError, match="checksum"):
         load_proxy(swapped)
-    from archgym.dataset.store import file_digest
+    from archgym.dataset.rows import file_digest
 
     description = json.loads((swapped / "proxy.json").read_text())
     description["arrays_sha256"] = file_digest(swapped / "arrays.npz")
