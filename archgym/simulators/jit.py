@@ -1,7 +1,7 @@
 """Numba compilation for simulator kernels.
 
 Kernels are compiled lazily and release the GIL. Entry functions, which Python calls, are cached on disk where a writable
-cache exists; a cached kernel is compiled anew when any source file beside it has changed, as what it calls may stand there.
+cache exists; a cached kernel is compiled anew when any source file beside it or beside this one has changed.
 Set ``ARCHGYM_JIT=0`` to run the kernels as plain Python (for debugging, or where numba has no wheel).
 """
 
@@ -36,7 +36,8 @@ def jit(function: Kernel) -> Kernel:
     index = getattr(kernel._cache, "_cache_file", None)
     if index is not None and hasattr(index, "_source_stamp"):
         # numba looks at the function's own file only
-        index._source_stamp = (*index._source_stamp, package_stamp(Path(function.__code__.co_filename).parent))
+        stamps = (package_stamp(Path(path).parent) for path in (function.__code__.co_filename, __file__))
+        index._source_stamp = (*index._source_stamp, *stamps)
     return cast(Kernel, kernel)
 
 
@@ -51,6 +52,8 @@ def inner(function: Kernel, plain: bool = False) -> Kernel:
 
     # numba's stubs do not know the wrapper options
     options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    # its arrays are its caller's, so their uses are not counted; no kernel divides by zero
+    options |= {"_nrt": False, "error_model": "numpy"}
     pipelines = linked_pipelines()
     if pipelines is not None:
         options["pipeline_class"] = pipelines[2 if plain else 0]

@@ -28,7 +28,7 @@ from archgym.simulators.dnn.reuse import (
     R,
     S,
 )
-from archgym.simulators.jit import inner, jit
+from archgym.simulators.jit import inner
 
 FITS, TILE_TOO_LARGE, TILE_TOO_SMALL, MESH_TOO_SMALL, COUNT_TOO_LARGE = range(5)
 CYCLES, ENERGY, UTILIZATION, MAC_ENERGY, LEAKAGE_ENERGY, MACS_USED = range(6)
@@ -98,27 +98,34 @@ def tile_words(box: Ints, level: int, which: int, coefficients: Ints, words: Int
 
 
 @inner
+def measure_level(mappings: MappingArrays, row: int, level: int, coefficients: Ints, found: Analysis) -> None:
+    """Loop extents, tiles and fan-out of a level; levels inside it must have been measured."""
+    box, nest = found.box, found.nest
+    side_x, side_y = 1, 1
+    for dimension in range(8):
+        inner = 1 if level == 0 else box[level - 1, OWN, dimension]
+        along_x, along_y = mappings.spatial[row, level, 0, dimension], mappings.spatial[row, level, 1, dimension]
+        factor = along_x * along_y
+        found.factors[level, dimension] = factor
+        box[level, RECEIVER, dimension] = inner
+        box[level, RECEIVERS, dimension] = inner * factor
+        box[level, OWN, dimension] = inner * factor * mappings.temporal[row, level, dimension]
+        side_x *= along_x
+        side_y *= along_y
+    fanout = side_x * side_y
+    nest[level, FANOUT], nest[level, SIDE_X], nest[level, SIDE_Y] = fanout, side_x, side_y
+    tile_words(box, level, OWN, coefficients, found.words, TILE)
+    if fanout > 1:
+        tile_words(box, level, RECEIVERS, coefficients, found.words, UNION)
+
+
+@inner
 def measure(mappings: MappingArrays, row: int, coefficients: Ints, found: Analysis) -> None:
     """Loop extents, tiles, fan-outs and instances of every level."""
     levels = found.box.shape[0]
-    box, nest = found.box, found.nest
+    nest = found.nest
     for level in range(levels):
-        side_x, side_y = 1, 1
-        for dimension in range(8):
-            inner = 1 if level == 0 else box[level - 1, OWN, dimension]
-            along_x, along_y = mappings.spatial[row, level, 0, dimension], mappings.spatial[row, level, 1, dimension]
-            factor = along_x * along_y
-            found.factors[level, dimension] = factor
-            box[level, RECEIVER, dimension] = inner
-            box[level, RECEIVERS, dimension] = inner * factor
-            box[level, OWN, dimension] = inner * factor * mappings.temporal[row, level, dimension]
-            side_x *= along_x
-            side_y *= along_y
-        fanout = side_x * side_y
-        nest[level, FANOUT], nest[level, SIDE_X], nest[level, SIDE_Y] = fanout, side_x, side_y
-        tile_words(box, level, OWN, coefficients, found.words, TILE)
-        if fanout > 1:
-            tile_words(box, level, RECEIVERS, coefficients, found.words, UNION)
+        measure_level(mappings, row, level, coefficients, found)
     instances = 1
     for level in range(levels - 1, -1, -1):
         nest[level, INSTANCES] = instances
@@ -134,22 +141,27 @@ def refuse(found: Analysis, verdict: int, level: int, need: int, there: int) -> 
 
 
 @inner
-def fits(mappings: MappingArrays, row: int, machine: Machine, found: Analysis) -> bool:
-    """Whether tiles fit their memories and instances their meshes."""
+def memory_fits(mappings: MappingArrays, row: int, level: int, machine: Machine, found: Analysis) -> bool:
+    """Whether a level's tiles fit its memory."""
+    capacity = machine.whole[level, CAPACITY]
+    if capacity == UNLIMITED:
+        return True
+    need = 0
+    for tensor in range(3):
+        if mappings.keep[row, level, tensor]:
+            need = min(VAST, need + min(VAST, found.words[level, TILE, tensor]))
+    if need > capacity:
+        return refuse(found, TILE_TOO_LARGE, level, need, capacity)
+    least = machine.real[level, LEAST_WORDS]
+    if need < least:
+        return refuse(found, TILE_TOO_SMALL, level, need, int(np.ceil(least)))
+    return True
+
+
+@inner
+def meshes_fit(machine: Machine, found: Analysis) -> bool:
+    """Whether instances fit their meshes."""
     levels = found.box.shape[0]
-    for level in range(levels):
-        capacity = machine.whole[level, CAPACITY]
-        if capacity == UNLIMITED:
-            continue
-        need = 0
-        for tensor in range(3):
-            if mappings.keep[row, level, tensor]:
-                need = min(VAST, need + min(VAST, found.words[level, TILE, tensor]))
-        if need > capacity:
-            return refuse(found, TILE_TOO_LARGE, level, need, capacity)
-        least = machine.real[level, LEAST_WORDS]
-        if need < least:
-            return refuse(found, TILE_TOO_SMALL, level, need, int(np.ceil(least)))
     for axis in range(2):
         side = 1
         for level in range(levels - 1, -1, -1):
@@ -158,6 +170,17 @@ def fits(mappings: MappingArrays, row: int, machine: Machine, found: Analysis) -
             there = machine.whole[inner, MESH_X + axis]
             if side > there:
                 return refuse(found, MESH_TOO_SMALL, inner, side, there)
+    return True
+
+
+@inner
+def fits(mappings: MappingArrays, row: int, machine: Machine, found: Analysis) -> bool:
+    """Whether tiles fit their memories and instances their meshes."""
+    for level in range(found.box.shape[0]):
+        if not memory_fits(mappings, row, level, machine, found):
+            return False
+    if not meshes_fit(machine, found):
+        return False
     found.status[0] = FITS
     return True
 
@@ -197,7 +220,7 @@ def list_loops(mappings: MappingArrays, row: int, coefficients: Ints, found: Ana
     return used
 
 
-@jit
+@inner
 def partition(found: Analysis, tensor: int) -> None:
     """Distinct words of a tensor that one instance of a level sees in all, on average, rounded down."""
     levels = found.box.shape[0]

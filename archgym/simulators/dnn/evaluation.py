@@ -124,6 +124,9 @@ def level_energy(machine: Machine, level: int, found: Analysis) -> float:
     memories = min(found.nest[level, INSTANCES], machine.whole[level, CLUSTERS])
     for tensor in range(3):
         reads, fills, updates = count[level, READS, tensor], count[level, FILLS, tensor], count[level, UPDATES, tensor]
+        count[level, PICOJOULES, tensor] = 0.0
+        if reads + fills + updates == 0.0:
+            continue
         if block != 1.0:
             reads, fills, updates = np.ceil(reads / block), np.ceil(fills / block), np.ceil(updates / block)
         spent = reads * real[level, READ_PJ] + fills * real[level, FILL_PJ] + updates * real[level, UPDATE_PJ]
@@ -156,22 +159,71 @@ def price(machine: Machine, found: Analysis) -> bool:
     return True
 
 
-@jit
-def evaluate_mapping(mappings: MappingArrays, row: int, coefficients: Ints, machine: Machine, found: Analysis) -> bool:
-    """Analyse one mapping into ``found``; returns whether it can run at all (``found.status`` says why not).
-
-    Of the distinct shares only that of outputs is worked out, which the costs need (`partition` gives the others).
-    """
+@inner
+def lay_out(mappings: MappingArrays, row: int, coefficients: Ints, machine: Machine, found: Analysis) -> bool:
+    """The first part of an analysis: tiles and loops; returns whether they fit."""
     measure(mappings, row, coefficients, found)
     if not fits(mappings, row, machine, found):
         return False
     list_loops(mappings, row, coefficients, found)
+    return True
+
+
+@inner
+def count_costs(mappings: MappingArrays, row: int, coefficients: Ints, machine: Machine, found: Analysis) -> bool:
+    """The rest of the analysis of a mapping that fits; returns whether all counts are below 2^63.
+
+    Of the distinct shares only that of outputs is worked out, which the costs need.
+    """
     count_transfers(mappings, row, coefficients, machine, found)
     partition(found, OUTPUTS)
     bypass(mappings, row, found)
     if not count_accesses(mappings.keep, row, found):
         return False
     return price(machine, found)
+
+
+@inner
+def least_energy(mappings: MappingArrays, row: int, machine: Machine, found: Analysis) -> float:
+    """Picojoules that a mapping which has been laid out needs at least.
+
+    Each step of each unit asks the innermost level that keeps a tensor for a word, unless units share one on the way.
+    """
+    levels, steps = found.box.shape[0], found.outer[0]
+    used = found.nest[0, INSTANCES] * found.nest[0, FANOUT]
+    energy = steps * used * machine.real[levels, READ_PJ] + steps * machine.real[levels, LEAK_PJ]
+    for tensor in range(3):
+        for level in range(levels):
+            if found.nest[level, FANOUT] > 1:
+                break
+            if mappings.keep[row, level, tensor]:
+                memories = min(found.nest[level, INSTANCES], machine.whole[level, CLUSTERS])
+                each = machine.real[level, UPDATE_PJ if tensor == OUTPUTS else READ_PJ]
+                energy += steps * memories * each / machine.real[level, BLOCK]
+                break
+    return energy
+
+
+@inner
+def evaluate_mapping(mappings: MappingArrays, row: int, coefficients: Ints, machine: Machine, found: Analysis) -> bool:
+    """Analyse one mapping into ``found``; returns whether it can run at all (``found.status`` says why not)."""
+    if not lay_out(mappings, row, coefficients, machine, found):
+        return False
+    return count_costs(mappings, row, coefficients, machine, found)
+
+
+@inner
+def evaluate_fully(mappings: MappingArrays, row: int, coefficients: Ints, machine: Machine, found: Analysis) -> None:
+    """Analyse one mapping into ``found``, with the distinct shares of all tensors."""
+    if evaluate_mapping(mappings, row, coefficients, machine, found):
+        for tensor in range(3):
+            partition(found, tensor)
+
+
+@jit
+def evaluate_one(mappings: MappingArrays, row: int, coefficients: Ints, machine: Machine, found: Analysis) -> None:
+    """Analyse one mapping into ``found``, with the distinct shares of all tensors."""
+    evaluate_fully(mappings, row, coefficients, machine, found)
 
 
 @jit

@@ -18,7 +18,7 @@ from archgym.simulators.dnn.architecture import Architecture
 from archgym.simulators.dnn.constraints import FREE, Freedom, Rule, read_freedom
 from archgym.simulators.dnn.layer import DIMENSIONS, Layer
 from archgym.simulators.dnn.mapping import Mapping, MappingArrays, unpack
-from archgym.simulators.dnn.model import Cost, evaluate_row, largest_fanout
+from archgym.simulators.dnn.model import Cost, largest_fanout, read_analysis
 
 if TYPE_CHECKING:
     from archgym.simulators.dnn.analysis import Analysis
@@ -76,7 +76,7 @@ def find_mapping(
         pool, budget, starts, tries, HOT, COLD, choices, fanout, home, layer.coefficients(), architecture.machine(), found,
         OBJECTIVES.index(objective), generator_state(seed),
     )  # fmt: skip
-    return Mapped(unpack(pool, 0), evaluate_row(architecture, layer, pool, 0), budget)
+    return Mapped(unpack(pool, 0), read_analysis(architecture, layer, pool, 0, found), budget)
 
 
 def _setting(
@@ -208,5 +208,5 @@ def read_choices(freedom: Freedom, layer: Layer) -> Choices:
     return Choices(
         np.array(slots, np.int64).reshape(-1, 2), dimensions.astype(np.int64), table,
         np.array([len(distinct) for distinct in primes], np.int64), freedom.limit, movable,
-        np.argwhere(freedom.keep == FREE).astype(np.int64), freedom.fixed_places,
+        np.ascontiguousarray(np.argwhere(freedom.keep == FREE), np.int64), freedom.fixed_places,
     )  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from archgym.simulators.batch import for_row_blocks
 from archgym.simulators.dnn.architecture import Architecture
 from archgym.simulators.dnn.layer import TENSORS, Layer
 from archgym.simulators.dnn.mapping import Mapping, MappingArrays, check_rows, check_shapes, pack
+
+if TYPE_CHECKING:
+    from archgym.simulators.dnn.analysis import Analysis
 
 REASONS = ("", "tile_too_large", "tile_too_small", "mesh_too_small", "count_too_large")
 
@@ -125,30 +129,23 @@ def evaluate(architecture: Architecture, layer: Layer, mapping: Mapping) -> Cost
     Raises ``DesignError`` if it is not a mapping of the layer, ``WorkloadError`` if a count passes 2^63 - 1.
     """
     mapping.check(architecture, layer)
-    return evaluate_row(architecture, layer, pack([mapping]), 0)
+    from archgym.simulators.dnn.analysis import make_analysis
+    from archgym.simulators.dnn.evaluation import evaluate_one
+
+    arrays, found = pack([mapping]), make_analysis(len(architecture.levels), largest_fanout(architecture))
+    evaluate_one(arrays, 0, layer.coefficients(), architecture.machine(), found)
+    return read_analysis(architecture, layer, arrays, 0, found)
 
 
-def evaluate_row(architecture: Architecture, layer: Layer, mappings: MappingArrays, row: int) -> Cost:
-    """Everything about one row of arrays that hold mappings of the layer (not checked)."""
-    from archgym.simulators.dnn.analysis import (
-        FILLS,
-        INSTANCES,
-        PARTITION,
-        PICOJOULES,
-        READS,
-        TILE,
-        UPDATES,
-        make_analysis,
-        partition,
-    )
-    from archgym.simulators.dnn.evaluation import evaluate_mapping
+def read_analysis(
+    architecture: Architecture, layer: Layer, mappings: MappingArrays, row: int, found: Analysis
+) -> Cost:
+    """Everything about one row of arrays that hold mappings of the layer, from the row's full analysis."""
+    from archgym.simulators.dnn.analysis import FILLS, INSTANCES, PARTITION, PICOJOULES, READS, TILE, UPDATES
 
-    found = make_analysis(len(architecture.levels), largest_fanout(architecture))
-    if not evaluate_mapping(mappings, row, layer.coefficients(), architecture.machine(), found):
+    if found.status[0]:
         reason, nan = explain(found.status, architecture), math.nan
         return Cost(False, reason, nan, nan, nan, nan, nan, layer.macs, 0, ())
-    for tensor in range(len(TENSORS)):
-        partition(found, tensor)
     levels = []
     for number, level in enumerate(architecture.levels):
         tensors = {

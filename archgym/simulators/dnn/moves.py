@@ -115,6 +115,20 @@ def take_back(pool: MappingArrays, row: int, undo: Ints, count: int) -> None:
 
 
 @inner
+def changes_nothing(pool: MappingArrays, row: int, undo: Ints, count: int) -> bool:
+    """Whether a proposal only moved a loop past loops that run once, or put back the factor that it took."""
+    if count == 1 and undo[0, 0] == ORDER:
+        level, source, target = undo[0, 1], undo[0, 2], undo[0, 3]
+        for place in range(min(source, target), max(source, target) + 1):
+            if place != target and pool.temporal[row, level, pool.order[row, level, place]] > 1:
+                return False
+        return True
+    if count == 4 and undo[0, 0] == FACTOR and undo[2, 0] == FACTOR:
+        return factor_at(pool, row, undo[0, 1], undo[0, 2], undo[0, 3]) == undo[0, 4]
+    return False
+
+
+@inner
 def shift_factor(
     pool: MappingArrays, row: int, choices: Choices, state: NDArray[np.uint64], undo: Ints, count: int, source: int,
     target: int,

@@ -11,14 +11,15 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from archgym.simulators.dnn.analysis import CYCLES, ENERGY, FITS, Analysis, fits, measure
+from archgym.simulators.dnn.analysis import CYCLES, ENERGY, Analysis, measure, measure_level, memory_fits, meshes_fit
 from archgym.simulators.dnn.architecture import Machine
-from archgym.simulators.dnn.evaluation import evaluate_mapping
+from archgym.simulators.dnn.evaluation import count_costs, evaluate_fully, lay_out, least_energy
 from archgym.simulators.dnn.mapping import MappingArrays
 from archgym.simulators.dnn.moves import (
     TEMPORAL,
     Choices,
     below,
+    changes_nothing,
     copy_mapping,
     factor_at,
     move_place,
@@ -35,19 +36,31 @@ INFEASIBLE = 1e200
 
 
 @inner
+def logarithm(cycles: float, energy: float, objective: int) -> float:
+    """Logarithm of the objective."""
+    energy = max(energy, 1e-30)
+    if objective == EDP:
+        return math.log(cycles) + math.log(energy)
+    # The other quantity decides only between equals.
+    if objective == BY_ENERGY:
+        return math.log(energy) + 1e-6 * math.log(cycles)
+    return math.log(cycles) + 1e-6 * math.log(energy)
+
+
+@inner
 def value_of(
-    pool: MappingArrays, row: int, coefficients: Ints, machine: Machine, found: Analysis, objective: int
+    pool: MappingArrays, row: int, coefficients: Ints, machine: Machine, found: Analysis, objective: int, most: float
 ) -> float:
-    """Logarithm of the objective; above any feasible one, and smaller the less is amiss, where it cannot run."""
-    if evaluate_mapping(pool, row, coefficients, machine, found):
-        cycles, energy = found.totals[CYCLES], max(found.totals[ENERGY], 1e-30)
-        if objective == EDP:
-            return math.log(cycles) + math.log(energy)
-        # The other quantity decides only between equals.
-        if objective == BY_ENERGY:
-            return math.log(energy) + 1e-6 * math.log(cycles)
-        return math.log(cycles) + 1e-6 * math.log(energy)
-    if found.status[0] == FITS:
+    """Logarithm of the objective; above any feasible one, and smaller the less is amiss, where it cannot run.
+
+    Where a lower bound already passes ``most``, that bound: the costs need not be counted.
+    """
+    if lay_out(pool, row, coefficients, machine, found):
+        bound = logarithm(found.outer[0], least_energy(pool, row, machine, found), objective)
+        if bound > most + 1e-9:  # further than rounding reaches
+            return bound
+        if count_costs(pool, row, coefficients, machine, found):
+            return logarithm(found.totals[CYCLES], found.totals[ENERGY], objective)
         return 3.0 * INFEASIBLE
     missing = abs(math.log((found.status[2] + 1.0) / (found.status[3] + 1.0)))
     place = found.status[1] - missing / (1.0 + missing)
@@ -68,7 +81,9 @@ def anneal(
         if count == 0:
             continue
         allowed = current - temperature * math.log(unit(state) + 1e-12)
-        value = value_of(pool, row, coefficients, machine, found, objective)
+        if changes_nothing(pool, row, undo, count):
+            continue
+        value = value_of(pool, row, coefficients, machine, found, objective, allowed)
         if value > allowed:
             take_back(pool, row, undo, count)
             continue
@@ -92,9 +107,10 @@ def spread(
         level, kind = choices.slots[slot, 0], choices.slots[slot, 1]
         if kind == TEMPORAL:
             continue
-        room = fanout[level, kind - 1]
+        taken = 1
         for dimension in range(8):
-            room //= factor_at(pool, row, level, kind, dimension)
+            taken *= factor_at(pool, row, level, kind, dimension)
+        room = fanout[level, kind - 1] // taken
         for _ in range(2 * len(choices.dimensions)):
             dimension = choices.dimensions[below(state, len(choices.dimensions))]
             here = home[dimension]
@@ -104,11 +120,25 @@ def spread(
             left = pool.temporal[row, here, dimension]
             chosen = 1
             for divisor in range(2, min(most, left) + 1):
-                if left % divisor == 0 and (chosen == 1 or unit(state) < greedy):
+                quotient = int(left / divisor)  # quicker than the remainder of integers
+                if quotient * divisor == left and (chosen == 1 or unit(state) < greedy):
                     chosen = divisor
             set_factor(pool, row, level, kind, dimension, chosen * factor_at(pool, row, level, kind, dimension))
             pool.temporal[row, here, dimension] = left // chosen
             room //= chosen
+
+
+@inner
+def tiles_fit(
+    pool: MappingArrays, row: int, first: int, last: int, coefficients: Ints, machine: Machine, found: Analysis
+) -> bool:
+    """Whether all tiles fit, where those of levels ``first``..``last`` (excluded) have to be measured anew."""
+    for level in range(pool.temporal.shape[1]):
+        if first <= level < last:
+            measure_level(pool, row, level, coefficients, found)
+        if not memory_fits(pool, row, level, machine, found):
+            return False
+    return True
 
 
 @inner
@@ -117,6 +147,8 @@ def fill_memories(
     state: NDArray[np.uint64],
 ) -> None:  # fmt: skip
     """Move loops inwards at random as long as their tiles fit, starting from the innermost level."""
+    measure(pool, row, coefficients, found)
+    meshed = meshes_fit(machine, found)
     for slot in range(len(choices.slots)):
         level, kind = choices.slots[slot, 0], choices.slots[slot, 1]
         if kind != TEMPORAL:
@@ -136,9 +168,10 @@ def fill_memories(
             if there * prime > choices.limit[level, TEMPORAL, dimension]:
                 continue
             pool.temporal[row, here, dimension], pool.temporal[row, level, dimension] = left // prime, there * prime
-            measure(pool, row, coefficients, found)
-            if not fits(pool, row, machine, found):
+            if not (meshed and tiles_fit(pool, row, level, here, coefficients, machine, found)):
                 pool.temporal[row, here, dimension], pool.temporal[row, level, dimension] = left, there
+                for changed in range(level, here):
+                    measure_level(pool, row, changed, coefficients, found)
                 misfits += 1
 
 
@@ -204,7 +237,8 @@ def begin(
                 copy_mapping(pool, 0, scratch)
             else:
                 random_start(pool, scratch, pattern, choices, fanout, home, coefficients, machine, found, state)
-            value = value_of(pool, scratch, coefficients, machine, found, objective)
+            most = values[1 + start] if number > 0 else math.inf
+            value = value_of(pool, scratch, coefficients, machine, found, objective, most)
             if number == 0 or value < values[1 + start]:
                 values[1 + start] = value
                 copy_mapping(pool, scratch, 1 + start)
@@ -231,8 +265,8 @@ def search(
     pool: MappingArrays, budget: int, starts: int, tries: int, hot: float, cold: float, choices: Choices, fanout: Ints,
     home: Ints, coefficients: Ints, machine: Machine, found: Analysis, objective: int,
     state: NDArray[np.uint64],
-) -> float:  # fmt: skip
-    """Spend ``budget`` evaluations; the best mapping found ends in row 0, the logarithm of its objective is returned.
+) -> None:  # fmt: skip
+    """Spend ``budget`` evaluations; the best mapping found ends in row 0 and its analysis in ``found``.
 
     ``pool`` has ``2 * starts + 2`` rows: the plain start, where each start stands, the best each has seen, scratch.
     Rounds get equal shares of the budget; after each the better half of the starts go on, from the best they saw.
@@ -259,4 +293,4 @@ def search(
         rank_rows(pool, values, starts, alive)
         alive = (alive + 1) // 2
     copy_mapping(pool, 1 + starts, 0)
-    return float(values[1 + starts])
+    evaluate_fully(pool, 0, coefficients, machine, found)

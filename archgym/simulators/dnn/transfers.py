@@ -108,8 +108,13 @@ def count_transfers(mappings: MappingArrays, row: int, coefficients: Ints, machi
                 words = delivered_inputs(tile, width, height, loops, outer, inner, last)
             else:
                 words = tile * outer[inner]
-            linking = fanout > 1 and level == 0
-            if fanout > 1 and level > 0 and tensor == INPUTS:
+            if fanout == 1:
+                keys[level, tensor, 0, 0], keys[level, tensor, 0, 1] = 1, 1
+                flow[level, tensor, 0] = words
+                used[level, tensor] = 1
+                continue
+            linking = level == 0
+            if level > 0 and tensor == INPUTS:
                 linking = links.links_possible(found.factors, level, found.box, coefficients, loops, start, last)
             if linking:
                 words -= linked_words(mappings, row, level, tensor, tile, coefficients, machine, found)
