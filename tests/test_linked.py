@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 KERNEL = """
+import functools
 import sys
 import numpy as np
 from archgym.simulators.jit import apart, inner, jit
@@ -14,7 +15,7 @@ def doubled(x):
     return 2 * x
 
 
-@apart
+@functools.partial(apart, raises=True)
 def checked(x):
     if x < 0:
         raise ValueError("below zero")

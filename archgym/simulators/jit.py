@@ -41,10 +41,10 @@ def jit(function: Kernel) -> Kernel:
     return cast(Kernel, kernel)
 
 
-def inner(function: Kernel, plain: bool = False) -> Kernel:
-    """Compile ``function``, which only compiled functions call.
+def inner(function: Kernel, raises: bool = False) -> Kernel:
+    """Compile ``function``, which only compiled functions call; it makes no array.
 
-    A ``plain`` one has integers, truth values and pointers only and raises nothing, so that it compiles with fewer passes.
+    One that ``raises`` no exception itself compiles with fewer passes.
     """
     if not ENABLED:
         return function
@@ -56,7 +56,7 @@ def inner(function: Kernel, plain: bool = False) -> Kernel:
     options |= {"_nrt": False, "error_model": "numpy"}
     pipelines = linked_pipelines()
     if pipelines is not None:
-        options["pipeline_class"] = pipelines[2 if plain else 0]
+        options["pipeline_class"] = pipelines[0 if raises else 2]
     njit: Any = numba.njit
     kernel = njit(nogil=True, **options)(function)
     typed = kernel.get_call_template
@@ -70,11 +70,11 @@ def inner(function: Kernel, plain: bool = False) -> Kernel:
     return cast(Kernel, kernel)
 
 
-def apart(function: Kernel, plain: bool = False) -> Kernel:
-    """Compile ``function``, which compiled functions seldom call, as a function of its own; ``plain`` as for `inner`."""
+def apart(function: Kernel, raises: bool = False) -> Kernel:
+    """Compile ``function``, which compiled functions seldom call, as a function of its own; ``raises`` as for `inner`."""
     if ENABLED:
         APART.add(f"{len(function.__name__)}{function.__name__}B")
-    return inner(function, plain)
+    return inner(function, raises)
 
 
 @functools.cache

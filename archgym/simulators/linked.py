@@ -6,7 +6,7 @@ tree of calls the same code is so optimised once for each of its callers, and al
 away. With `linked_pipelines` a function stops at intermediate code; the entry function at the top links and optimises it once.
 
 Most of what is left is Numba's own work in Python. Passes that change nothing in such functions are left out, and what
-an operator gives for integers is looked up once, not at each of its thousands of uses.
+an operator gives for two types is looked up once, not at each of its thousands of uses.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ NEEDLESS = (
     "LiteralPropagationSubPipelinePass", "InlineOverloads", "NopythonRewrites", "IRLegalization", "AnnotateTypes",
     "DumpParforDiagnostics",
 )  # fmt: skip
-"""Numba's passes for closures, exceptions, literals, array expressions, lifetimes: functions of integers and pointers need none."""
+"""Numba's passes for closures, exceptions, literals, array expressions, lifetimes: functions that raise nothing need none."""
 OPERATORS = (
-    "add", "sub", "mul", "floordiv", "mod", "neg", "and_", "or_", "xor", "lshift", "rshift", "invert",
+    "add", "sub", "mul", "truediv", "floordiv", "mod", "neg", "and_", "or_", "xor", "lshift", "rshift", "invert",
     "iadd", "isub", "imul", "iand", "ior", "ilshift", "irshift", "eq", "ne", "lt", "le", "gt", "ge", "not_", "getitem", "setitem",
 )  # fmt: skip
 
@@ -43,7 +43,7 @@ class Uncoloured:
 
 @contextlib.contextmanager
 def quicker_typing(context: Any) -> Iterator[None]:
-    """Let operators remember what they give for integers, and for pointers indexed by them, while compiling.
+    """Let operators remember what they give for numbers, and for pointers and arrays indexed by them, while compiling.
 
     Numba tries all implementations of an operator at each use, arrays' first, and builds an error text for each that fails.
     """
@@ -51,7 +51,7 @@ def quicker_typing(context: Any) -> Iterator[None]:
     from numba import types
 
     errors: Any = numba.core.errors  # stubs do not know what is private
-    plain = (types.Integer, types.Boolean, types.CPointer)
+    plain = (types.Number, types.Boolean, types.CPointer, types.Array, types.UniTuple)
     functions = [context.resolve_value_type(getattr(operator, name)) for name in OPERATORS]
     functions += [context.resolve_value_type(function) for function in (builtins.min, builtins.max)]
     functions = [function for function in functions if "get_call_type" not in vars(function)]
@@ -83,7 +83,7 @@ def quicker_typing(context: Any) -> Iterator[None]:
 
 @functools.cache
 def linked_pipelines() -> tuple[type[Any], type[Any], type[Any]] | None:
-    """Numba compilers for such functions, for entry functions above them, and for such functions of integers and pointers.
+    """Numba compilers for such functions, for entry functions above them, and for such functions that raise nothing.
 
     None where numba's parts are not as this needs them.
     """

@@ -201,7 +201,7 @@ def least_energy(mappings: MappingArrays, row: int, machine: Machine, found: Ana
                 each = machine.real[level, UPDATE_PJ if tensor == OUTPUTS else READ_PJ]
                 energy += steps * memories * each / machine.real[level, BLOCK]
                 break
-    return energy
+    return float(energy)
 
 
 @inner

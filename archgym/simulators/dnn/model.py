@@ -137,9 +137,7 @@ def evaluate(architecture: Architecture, layer: Layer, mapping: Mapping) -> Cost
     return read_analysis(architecture, layer, arrays, 0, found)
 
 
-def read_analysis(
-    architecture: Architecture, layer: Layer, mappings: MappingArrays, row: int, found: Analysis
-) -> Cost:
+def read_analysis(architecture: Architecture, layer: Layer, mappings: MappingArrays, row: int, found: Analysis) -> Cost:
     """Everything about one row of arrays that hold mappings of the layer, from the row's full analysis."""
     from archgym.simulators.dnn.analysis import FILLS, INSTANCES, PARTITION, PICOJOULES, READS, TILE, UPDATES
 

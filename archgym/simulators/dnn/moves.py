@@ -124,7 +124,7 @@ def changes_nothing(pool: MappingArrays, row: int, undo: Ints, count: int) -> bo
                 return False
         return True
     if count == 4 and undo[0, 0] == FACTOR and undo[2, 0] == FACTOR:
-        return factor_at(pool, row, undo[0, 1], undo[0, 2], undo[0, 3]) == undo[0, 4]
+        return bool(factor_at(pool, row, undo[0, 1], undo[0, 2], undo[0, 3]) == undo[0, 4])
     return False
 
 

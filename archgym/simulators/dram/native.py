@@ -12,20 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from archgym.simulators import jit
-from archgym.simulators.jit import ENABLED, Kernel
+from archgym.simulators.jit import ENABLED, apart, inner
 
 __all__ = ["apart", "constant", "inner", "pointer"]
-
-
-def inner(function: Kernel) -> Kernel:
-    """Compile ``function``, which only compiled functions call; of integers, truth values and pointers only."""
-    return jit.inner(function, plain=True)
-
-
-def apart(function: Kernel) -> Kernel:
-    """Compile ``function``, which compiled functions seldom call, as a function of its own."""
-    return jit.apart(function, plain=True)
 
 
 def _make_pointers() -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
