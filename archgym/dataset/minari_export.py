@@ -43,6 +43,7 @@ def export_minari(dataset: Dataset, out: Path) -> list[Path]:
         importlib.import_module("h5py")
     except ModuleNotFoundError as error:
         raise MissingExtraError("exporting to Minari", "data") from error
+    out = out.resolve()  # Minari would join a relative path to itself
     made = []
     for job in range(len(dataset.manifest.tasks)):
         problem = task_problem(dataset.manifest, job)

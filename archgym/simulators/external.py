@@ -17,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -244,9 +245,13 @@ def _fill(template: str, values: Mapping[str, Any]) -> str:
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill the program and every child that it left in its process group."""
+    """Kill the program and every child that it left in its process group, and wait until they are gone."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for _ in range(200):  # two seconds: on a busy machine a killed child ends late, and unless reaped never
+            os.killpg(process.pid, 0)
+            time.sleep(0.01)
     process.wait()
 
 

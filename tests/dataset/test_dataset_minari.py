@@ -17,7 +17,8 @@ def test_minari_loads_the_export_and_recovers_the_environment(tmp_path, monkeypa
     for workload, seed in (("stream", 0), ("mixed", 1), ("mixed", 2)):
         run_search(make_problem("ToyMemoryEnv-v0", workload), "random", 40, seed, directory=tmp_path / "logs")
     data = build_dataset([tmp_path / "logs"], tmp_path / "toy")
-    made = export_dataset(data, "minari", tmp_path / "minari")
+    monkeypatch.chdir(tmp_path)
+    made = export_dataset(data, "minari", "minari")
     assert len(made) == 2
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
     loaded = minari.load_dataset("toy/ToyMemoryEnv-v0/mixed-low-latency-v0")
