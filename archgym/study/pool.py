@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Generic, TypeVar
 
+from archgym.errors import ConfigError
 from archgym.study.threads import environment
 
 Given = TypeVar("Given")
@@ -23,6 +24,10 @@ Made = TypeVar("Made")
 
 #: how many processes a task may kill before it is given up
 MOST_CRASHES = 2
+GUARD = (
+    "Each worker imports the script that started it, so what a script does must stand under "
+    "`if __name__ == '__main__':` (or use one process)"
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class _Worker(Generic[Given]):
             self.process.start()
         theirs.close()
         self.task: tuple[int, Given] | None = None
+        self.started = False
 
     def give(self, number: int, given: Given) -> None:
         """Hand over a task; if the process is dead already, its pipe says so when the result is waited for."""
@@ -60,9 +66,10 @@ class _Worker(Generic[Given]):
 
 
 def _serve(connection: Connection, function: Callable[[Any], Any]) -> None:
-    """A worker's life: tasks in, results out, until the parent closes the pipe or is gone."""
+    """A worker's life: a sign that it has started, then tasks in, results out, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        connection.send(None)
         while True:
             given = connection.recv()
             connection.send(function(given))
@@ -79,9 +86,13 @@ def run_in_processes(
     Args:
         function: picklable; sent once to each process. It must turn its own errors into results.
         variables: environment the processes start with.
+
+    Raises:
+        ConfigError: if processes cannot start, which is so in a script that does not guard its main part.
     """
     waiting = deque(enumerate(tasks))
     crashes: dict[int, int] = {}
+    any_started = False
     workers = [_Worker(function, variables or {}) for _ in range(min(jobs, len(waiting)))]
     try:
         while True:
@@ -96,9 +107,14 @@ def run_in_processes(
                 index, given = worker.task  # type: ignore[misc]
                 try:
                     made: Made | Crash = worker.connection.recv()
+                    if not worker.started:
+                        worker.started = any_started = True
+                        continue
                     worker.task = None
                 except (EOFError, ConnectionResetError, OSError):
                     why = _death(worker)
+                    if not any_started and (worker.process.exitcode or 0) > 0:
+                        raise ConfigError(f"{why} while it started. {GUARD}") from None
                     workers.remove(worker)
                     crashes[index] = crashes.get(index, 0) + 1
                     again = crashes[index] < MOST_CRASHES

@@ -125,6 +125,22 @@ def test_a_worker_that_dies_costs_nothing_if_the_run_works_the_second_time(tmp_p
     assert (report.ran, report.failed) == (4, 0)
 
 
+def test_a_script_that_does_not_guard_its_main_part_is_told_so(tmp_path):
+    script = tmp_path / "sweep.py"
+    script.write_text(
+        "from archgym.study import Options, run_study\n"
+        "from tests.study.toy import toy_study\n"
+        f"run_study(toy_study('s', seeds=(0, 1)), {str(tmp_path / 's')!r}, Options(executor='processes', jobs=2))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert "ConfigError" in last
+    assert "while it started" in last
+    assert "if __name__ == '__main__'" in last
+
+
 def test_a_run_that_kills_every_worker_is_recorded_as_failed(tmp_path):
     good = Problems("StudyToy-v0", ("light",), ("time",))
     deadly = Problems("StudyToy-v0", ("heavy",), ("time",), options={"trouble": "kill"})
