@@ -43,7 +43,7 @@ lint: .venv/installed-all
 	$(BIN)/mypy
 
 docs: .venv/installed-all
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
 	@echo "open build/site/index.html"
 
 clean:

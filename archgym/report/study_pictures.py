@@ -9,7 +9,7 @@ import numpy as np
 
 from archgym.report.study_data import Analysis
 from archgym.report.study_figures import colour
-from archgym.report.style import new_figure, save
+from archgym.report.style import legend_below, new_figure, save
 
 Figures = dict[str, dict[str, Any]]
 
@@ -61,7 +61,7 @@ def _lottery(analysis: Analysis, figure: dict[str, Any], stem: Path) -> list[Pat
     axes.set_xticks(centres, workloads)
     axes.grid(axis="x", visible=False)
     axes.set(ylabel="scaled best reward (1 = best known)", title=_title(figure["layout"]))
-    picture.legend(loc="outside lower center", ncols=min(6, len(traces)))
+    legend_below(picture)
     return save(picture, stem)
 
 
@@ -90,7 +90,7 @@ def _lines(figure: dict[str, Any], stem: Path, legend: str) -> list[Path]:
             getattr(axes, f"set_{axis}scale")("log")
     axes.set(xlabel=layout["xaxis"]["title"]["text"], ylabel=layout["yaxis"]["title"]["text"], title=_title(layout))
     if legend == "outside":
-        picture.legend(loc="outside lower center", ncols=4)
+        legend_below(picture)
     else:
         axes.legend(loc="best")
     return save(picture, stem)

@@ -44,6 +44,17 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> 
         return figure, figure.subplots(rows, columns)
 
 
+def legend_below(figure: Figure) -> None:
+    """A legend under the axes with as many columns as fit into the figure's width."""
+    entries = len({label for axes in figure.axes for label in axes.get_legend_handles_labels()[1]})
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]  # the canvas is Agg's
+    for columns in range(min(6, entries), 0, -1):
+        legend = figure.legend(loc="outside lower center", ncols=columns, frameon=False)
+        if columns == 1 or legend.get_window_extent(renderer).width < figure.bbox.width:
+            return
+        legend.remove()
+
+
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Save as PNG and SVG beside each other; returns both paths."""
     import matplotlib
