@@ -79,6 +79,7 @@ def simulator(
         )
         text = summary or (inspect.getdoc(function) or id).splitlines()[0]
         register_simulator(id, made, objectives, workloads, text)
+        function.problem_id = id  # type: ignore[attr-defined]  # by which `archgym check MODULE:FUNCTION` finds it
         return function
 
     return declare

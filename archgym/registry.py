@@ -9,10 +9,13 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 from archgym.errors import ConfigError, UnknownNameError, WorkloadError
@@ -116,15 +119,33 @@ def families() -> dict[str, Family]:
 
 
 def family(id: str) -> Family:
-    """The family with this id.
+    """The family with this id; ``MODULE:ID`` imports the module that registers it first, as in ``gymnasium.make``.
 
     Raises:
         UnknownNameError: with the nearest id.
+        ConfigError: if there is no such module.
     """
+    module, separator, name = id.rpartition(":")
+    if separator:
+        import_user_module(module)
     known = families()
-    if id not in known:
-        raise UnknownNameError("problem", id, known)
-    return known[id]
+    if name not in known:
+        raise UnknownNameError("problem", name, known)
+    return known[name]
+
+
+def import_user_module(name: str) -> ModuleType:
+    """Import a module, those in the current directory included.
+
+    Raises:
+        ConfigError: if there is none of this name.
+    """
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{name}: there is no module {error.name!r}") from error
 
 
 def make_problem(
@@ -137,7 +158,7 @@ def make_problem(
     """A problem by name.
 
     Args:
-        id: a family's id, such as ``"DRAMEnv-v0"``.
+        id: a family's id, such as ``"DRAMEnv-v0"``, or ``"my_module:MyEnv-v0"`` to import a module of yours first.
         workload: a shipped workload's name, a path, or a `Workload`; the family's default if omitted. Several names
             (a list, or one text with ``+`` between them) are run at once, where the family can do that.
         objective: one of the family's objective names, or a recipe of your own.

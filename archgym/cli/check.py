@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import sys
 import traceback
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from archgym.errors import ArchGymError, ConfigError
@@ -17,6 +14,7 @@ HELP = "run the laws on your own simulator, agent or environment, and say in wor
 EPILOG = """\
 examples:
   archgym check my_package:FAMILY           a problem family, its simulator on every workload, its environments
+  archgym check my_module:my_function       a function declared with @simulator
   archgym check my_package:SPACE            a space
   archgym check my_package.agents:MyAgent   an agent class
   archgym check DRAMEnv-v0                  a registered problem
@@ -53,19 +51,15 @@ def load(name: str) -> Any:
     Raises:
         ConfigError: if there is no such module or object.
     """
+    from archgym.registry import family, import_user_module
+
     module, separator, attribute = name.partition(":")
     if not separator:
-        from archgym.registry import family
-
         return family(name)
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"{name}: there is no module {error.name!r}") from error
-    except AttributeError as error:
-        raise ConfigError(f"{name}: module {module!r} has no {attribute!r}") from error
+    found = import_user_module(module)
+    if not hasattr(found, attribute):
+        raise ConfigError(f"{name}: module {module!r} has no {attribute!r}")
+    return getattr(found, attribute)
 
 
 def checks(subject: Any, workload: str | None = None) -> list[Check]:
@@ -77,9 +71,10 @@ def checks(subject: Any, workload: str | None = None) -> list[Check]:
     from archgym import testing
     from archgym.agents.base import Agent
     from archgym.problem import Problem
-    from archgym.registry import Family
+    from archgym.registry import Family, family
     from archgym.space import Space
 
+    subject = family(subject.problem_id) if hasattr(subject, "problem_id") else subject
     if isinstance(subject, Space):
         return [(f"space {subject.name}", lambda: testing.check_space(subject))]
     if isinstance(subject, type) and issubclass(subject, Agent):
@@ -92,7 +87,7 @@ def checks(subject: Any, workload: str | None = None) -> list[Check]:
     if isinstance(subject, Family):
         return _family_checks(subject, workload)
     raise ConfigError(
-        f"{subject!r} is a {type(subject).__name__}; allowed: a Space, a Family, a Problem, an Agent class "
+        f"{subject!r} is a {type(subject).__name__}; allowed: a Space, a Family, a Problem, an Agent class, a function declared by archgym.custom.simulator "
         "(register a simulator as a family to check it: archgym.custom.register_simulator)"
     )
 

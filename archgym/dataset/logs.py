@@ -15,7 +15,7 @@ import numpy as np
 from archgym.errors import ConfigError, DatasetError, UnknownNameError
 from archgym.metrics import Metrics
 from archgym.problem import Problem
-from archgym.registry import families, make_problem
+from archgym.registry import family, make_problem
 from archgym.rollout import RunSpec
 from archgym.runlog import Run, read_run
 from archgym.workload import Workload
@@ -156,8 +156,10 @@ def problem_of(identity: Mapping[str, Any]) -> Problem:
     Raises:
         DatasetError: naming what of it is not to be had here, or differs.
     """
-    if identity["problem"] not in families():
-        raise DatasetError(f"problem {identity['problem']!r} is not registered here")
+    try:
+        family(identity["problem"])
+    except (ConfigError, UnknownNameError) as error:
+        raise DatasetError(f"problem {identity['problem']!r} is not registered here") from error
     workload = load_workload(identity["problem"], identity["workload"], identity["workload_fingerprint"])
     if workload is None:
         raise DatasetError(
@@ -186,12 +188,9 @@ def take_steps(run: Run, steps: int | None) -> Run:
 
 def load_workload(problem: str, name: str, fingerprint: str | None = None) -> Workload | None:
     """The workload of a logged task, or None if the problem, or a workload with that content, is not to be had here."""
-    known = families()
-    if problem not in known:
-        return None
     try:
-        workload = known[problem].source().load(name)
-    except (ValueError, OSError):
+        workload = family(problem).source().load(name)
+    except (ConfigError, UnknownNameError, ValueError, OSError):
         return None
     return workload if fingerprint in (None, workload.fingerprint) else None
 

@@ -16,6 +16,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Generic, TypeVar
 
+import cloudpickle
+
 from archgym.errors import ConfigError
 from archgym.study.threads import environment
 
@@ -42,7 +44,9 @@ class _Worker(Generic[Given]):
         # Spawned, not forked: the parent has threads (kernels, progress), which a fork would freeze.
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process: SpawnProcess = context.Process(target=_serve, args=(theirs, function), daemon=True)
+        # By value, since a function of a notebook or a script has no module that the worker could import.
+        packed = cloudpickle.dumps(function)
+        self.process: SpawnProcess = context.Process(target=_serve, args=(theirs, packed), daemon=True)
         with environment(variables):
             self.process.start()
         theirs.close()
@@ -65,9 +69,10 @@ class _Worker(Generic[Given]):
             self.process.join()
 
 
-def _serve(connection: Connection, function: Callable[[Any], Any]) -> None:
+def _serve(connection: Connection, packed: bytes) -> None:
     """A worker's life: a sign that it has started, then tasks in, results out, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    function = cloudpickle.loads(packed)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         connection.send(None)
         while True:
@@ -84,7 +89,7 @@ def run_in_processes(
     """Results of ``function`` on every task, as they come.
 
     Args:
-        function: picklable; sent once to each process. It must turn its own errors into results.
+        function: sent once to each process, by cloudpickle. It must turn its own errors into results.
         variables: environment the processes start with.
 
     Raises:

@@ -56,7 +56,7 @@ def write_tables(store: Store, plan: Plan, directory: Path) -> list[Path]:
         with replacing(path) as draft:
             pyarrow.parquet.write_table(table, draft, compression="zstd")
     for id in dict.fromkeys(key.id for key in plan.problems):
-        path = directory / f"evaluations-{id}.parquet"
+        path = directory / f"evaluations-{id.replace(':', '-')}.parquet"
         if _write_evaluations(store, plan, id, path):
             paths.append(path)
     return paths

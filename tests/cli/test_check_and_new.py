@@ -40,6 +40,41 @@ def test_a_broken_simulator_is_named_in_words(tmp_path):
     assert "drift:" in result.stdout
 
 
+FUNCTION = """
+from archgym import Metric, powers
+from archgym.custom import simulator
+
+@simulator("LoneEnv-v0", parameters=(powers("size", 1, 8),), metrics=(Metric("time_s", "s", "min"),))
+def lone(size):
+    return {"time_s": 1 / size}
+"""
+STUDY = """
+name = "lone"
+budget = 20
+seeds = 2
+problems = [{ id = "alone:LoneEnv-v0" }]
+agents = [{ agent = "random" }]
+"""
+
+
+def test_a_function_in_a_file_is_checked_searched_studied_and_gathered_by_module_and_name(tmp_path):
+    (tmp_path / "alone.py").write_text(FUNCTION)
+    (tmp_path / "study.toml").write_text(STUDY)
+    for arguments, words in (
+        (("check", "alone:lone"), "all laws hold"),
+        (("search", "alone:LoneEnv-v0", "--agent", "ga", "--budget", "20", "--out", "runs"), "run file: runs"),
+        (
+            ("study", "run", "study.toml", "--out", "s", "--executor", "processes", "--jobs", "2"),
+            "2 done now, 0 failed",
+        ),
+        (("dataset", "build", "s", "runs", "--out", "data"), "60 rows"),
+        (("dataset", "verify", "data"), "60 of 60 rows simulated again, 0 differ"),
+    ):
+        result = python("-m", "archgym", *arguments, cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+        assert words in result.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -48,6 +83,7 @@ def test_a_broken_simulator_is_named_in_words(tmp_path):
         (["check", "archgym:nothing"], "nothing"),
         (["check", "archgym:__version__"], "allowed: a Space"),
         (["check", "NoEnv-v0"], "unknown problem"),
+        (["search", "no_such_module:NoEnv-v0"], "no_such_module"),
     ],
 )
 def test_bad_input_is_one_line(arguments, words, capsys):
