@@ -22,10 +22,12 @@ from typing import Any
 import numpy as np
 
 from archgym.agents import agent_class, make_agent
+from archgym.ahead import check_can_ask_ahead, run_ahead
 from archgym.errors import BudgetExhausted, ConfigError, RunFileError
 from archgym.metrics import Metrics
 from archgym.problem import Evaluation, Problem
 from archgym.runlog import Run, RunWriter, partial_path, read_run
+from archgym.simulators.batch import default_threads
 from archgym.space import Designs, Space
 
 Progress = Callable[[int, float, Evaluation], None]
@@ -41,9 +43,13 @@ class RunSpec:
     seed: int
     budget: int
     batch_size: int
+    ahead: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        values = dataclasses.asdict(self)
+        if not self.ahead:
+            del values["ahead"]  # as if there were no such thing, so that such runs keep their names
+        return values
 
     @property
     def hash(self) -> str:
@@ -63,20 +69,33 @@ def make_spec(
     seed: int = 0,
     hyperparameters: Mapping[str, Any] | None = None,
     batch_size: int | None = None,
+    ahead: int = 0,
 ) -> RunSpec:
-    """The spec of a run, with every hyperparameter written out.
+    """The spec of a run, with every hyperparameter written out; arguments as of `run_search`.
 
     Raises:
         ConfigError: for a budget, seed or batch size out of range, or a bad hyperparameter.
         UnknownNameError: for an unknown agent or hyperparameter.
     """
-    for name, value, least in (("budget", budget, 1), ("seed", seed, 0), ("batch_size", batch_size or 1, 1)):
+    for name, value, least in (
+        ("budget", budget, 1),
+        ("seed", seed, 0),
+        ("batch_size", batch_size or 1, 1),
+        ("ahead", ahead, 0),
+    ):
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
             raise ConfigError(f"{name}: {value!r} is not allowed; allowed: whole numbers from {least}")
     chosen = agent_class(agent).Hyperparameters.parse(hyperparameters or {})
     made = make_agent(agent, problem.space, int(seed), chosen)
     batch = int(batch_size) if batch_size else made.batch_size
-    return RunSpec(problem.identity(), agent, chosen.to_json(), int(seed), int(budget), batch)
+    if ahead:
+        check_can_ask_ahead(type(made))
+        if batch_size not in (None, 1):
+            raise ConfigError(
+                f"batch_size: {batch_size} is not allowed with ahead, which asks one at a time; allowed: 1"
+            )
+        batch = 1
+    return RunSpec(problem.identity(), agent, chosen.to_json(), int(seed), int(budget), batch, int(ahead))
 
 
 class Evaluator:
@@ -112,15 +131,16 @@ class Evaluator:
         rows = self.space.check(designs)
         fitting = rows[: self.remaining]
         if len(fitting) or not len(rows):
-            evaluation = self._evaluate(fitting)
-            self._record(evaluation)
+            evaluation = self.evaluate(fitting, self.used)
+            self.record(evaluation)
         if len(fitting) < len(rows):
             raise BudgetExhausted(
                 f"{len(rows)} evaluations asked for, {len(fitting)} were left of the budget of {self.budget}"
             )
         return evaluation
 
-    def _record(self, evaluation: Evaluation) -> None:
+    def record(self, evaluation: Evaluation) -> None:
+        """Count and log an evaluation."""
         if not len(evaluation):
             return
         self.used += len(evaluation)
@@ -130,22 +150,28 @@ class Evaluator:
         if self._progress:
             self._progress(self.used, self._best, evaluation)
 
-    def _evaluate(self, rows: Designs) -> Evaluation:
+    def stop(self) -> None:
+        """End what is being evaluated in other threads, if the simulator can."""
+        if hasattr(self._problem.simulator, "stop"):
+            self._problem.simulator.stop()
+
+    def evaluate(self, rows: Designs, position: int) -> Evaluation:
+        """Evaluations ``position`` and following of the run, from the log if it has them; counts and logs nothing."""
         logged = self._logged
-        known = 0 if logged is None else max(0, min(len(rows), len(logged) - self.used))
+        known = 0 if logged is None else max(0, min(len(rows), len(logged) - position))
         if logged is None or known == 0:
             return self._problem.evaluate(rows)
-        chosen = slice(self.used, self.used + known)
+        chosen = slice(position, position + known)
         if not np.array_equal(logged.designs[chosen], rows[:known]):
             raise RunFileError(
-                f"the log differs from what the agent asks from evaluation {self.used} on; it was made by something else"
+                f"the log differs from what the agent asks from evaluation {position} on; it was made by something else"
             )
         # Extras (breakdowns) are not logged, and an agent may read them: simulate anew if the simulator has any.
         evaluation = self._problem.score(rows, logged.metrics.take(chosen)) if known == len(rows) else None
         if evaluation is None or self._has_extras(rows):
             evaluation = self._problem.evaluate(rows)
         if not np.array_equal(evaluation.reward[:known], logged.reward[chosen]):
-            raise RunFileError(f"the log's rewards differ from the simulator's from evaluation {self.used} on")
+            raise RunFileError(f"the log's rewards differ from the simulator's from evaluation {position} on")
         return evaluation
 
     def _has_extras(self, rows: Designs) -> bool:
@@ -167,6 +193,7 @@ def run_search(
     batch_size: int | None = None,
     directory: Path | str | None = None,
     progress: Progress | None = None,
+    ahead: int = 0,
 ) -> Run:
     """Search a problem and return the run.
 
@@ -176,12 +203,15 @@ def run_search(
 
     Args:
         progress: called after each batch with (evaluations used, best reward so far, the evaluation).
+        ahead: designs that are asked for before the first of them is told, one at a time, so that the workers of a
+            slow simulator never wait for the slowest; twice the number of its workers is a good choice. The agent
+            knows that much less when it is asked, so it is part of the run's identity.
 
     Raises:
         ConfigError, UnknownNameError: for bad settings.
         RunFileError: if a run file belongs to something else.
     """
-    spec = make_spec(problem, agent, budget, seed, hyperparameters, batch_size)
+    spec = make_spec(problem, agent, budget, seed, hyperparameters, batch_size, ahead)
     header = {
         "spec": spec.to_json(),
         "space": problem.space.to_json(),
@@ -283,6 +313,9 @@ def _run_in_memory(problem: Problem, spec: RunSpec, header: Mapping[str, Any], p
 
 def _drive(problem: Problem, spec: RunSpec, evaluator: Evaluator) -> None:
     agent = make_agent(spec.agent, problem.space, spec.seed, spec.hyperparameters)
+    if spec.ahead:
+        run_ahead(agent, evaluator, spec.ahead, getattr(problem.simulator, "workers", default_threads()))
+        return
     with contextlib.suppress(BudgetExhausted):
         agent.run(evaluator, spec.batch_size)
     if evaluator.remaining:

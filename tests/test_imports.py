@@ -22,7 +22,7 @@ LAYERS = (
     {"registry", "runlog"},
     {"envs"},
     {"agents"},
-    {"rollout"},
+    {"rollout", "ahead"},
     {"custom", "study"},
     {"dataset"},
     {"proxy", "report", "testing"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from archgym.envs.registration import register_family
 from archgym.problem import Problem
 from archgym.registry import Family, families, make_problem, register
@@ -22,7 +24,7 @@ register(TOY)
 register_family(TOY)
 
 
-def problem(**settings: str) -> Problem:
+def problem(**settings: Any) -> Problem:
     return make_problem(ID, **settings)
 
 

@@ -40,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch", type=int, default=None, help="designs asked for at a time (default: the agent's own)"
     )
     parser.add_argument(
+        "--ahead",
+        type=int,
+        default=0,
+        metavar="N",
+        help="for slow simulators: keep N designs in flight instead of waiting for whole batches",
+    )
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
@@ -57,7 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     problem = make_problem(options.id, options.workload, options.objective)
     hyperparameters = name_values("--set", options.set)
-    spec = make_spec(problem, options.agent, options.budget, options.seed, hyperparameters, options.batch)
+    settings = (options.agent, options.budget, options.seed, hyperparameters, options.batch)
+    spec = make_spec(problem, *settings, options.ahead)
     path = run_path(spec, options.out)
     try:
         found = _search(problem, options, hyperparameters)
@@ -85,9 +93,8 @@ def _search(problem: Problem, options: argparse.Namespace, hyperparameters: dict
         def advance(used: int, best: float, evaluation: Evaluation) -> None:
             bar.update(task, description=running, completed=used, best=number(best))
 
-        return run_search(
-            problem, options.agent, options.budget, options.seed, hyperparameters, options.batch, options.out, advance
-        )
+        settings = (options.agent, options.budget, options.seed, hyperparameters, options.batch)
+        return run_search(problem, *settings, options.out, advance, options.ahead)
 
 
 def _pictures(found: Run, problem: Problem, path: Path) -> list[str]:

@@ -34,6 +34,8 @@ from archgym.workload import Workload, content_fingerprint
 
 _PLACE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 Row = dict[str, Any]
+#: programs that run now; one that was stopped is taken out
+_RUNNING: set[subprocess.Popen[bytes]] = set()
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,9 @@ class ExternalSimulator:
                 results = [futures[key].result() for key in keys]
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
+                while not all(future.done() for future in futures.values()):  # a program may be about to start
+                    self.stop()
+                    time.sleep(0.02)
                 raise
         feasible = np.array([not result["reason"] for result in results], dtype=bool)
         columns = {
@@ -172,6 +177,12 @@ class ExternalSimulator:
         if stored is not None:
             _write_atomically(stored, json.dumps(result))
         return result
+
+    def stop(self) -> None:
+        """Kill every program that external simulators of this process are running; their evaluations raise."""
+        for process in tuple(_RUNNING):
+            _RUNNING.discard(process)
+            _kill_group(process)
 
     def _key(self, values: Mapping[str, Level], workload: Workload) -> str:
         readings = [[r.metric.name, r.kind, r.where, r.file, r.scale] for r in self.readings]
@@ -217,12 +228,17 @@ class ExternalSimulator:
                 raise ConfigError(
                     f"external simulator {self.name!r}: cannot run {command[0]!r} ({error.strerror})"
                 ) from error
+            _RUNNING.add(process)
             try:
                 code = process.wait(self.timeout_s)
             except subprocess.TimeoutExpired:
                 return f"timed out after {self.timeout_s:g} s"
             finally:
                 _kill_group(process)
+                stopped = process not in _RUNNING
+                _RUNNING.discard(process)
+        if stopped:
+            raise RuntimeError(f"external simulator {self.name!r} was stopped")  # not a result, so never cached
         if code:
             last = (directory / "stderr").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
             ended = f"exit code {code}" if code > 0 else f"killed by signal {-code}"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from archgym.rollout import run_search
 from archgym.study import Agents, Options, Problems, Store, run_study
+from archgym.study.ray_simulator import RaySimulator
 from tests.study.test_execution import SERIAL, contents
 from tests.study.toy import toy_study
+from tests.toy import problem
 
 ray = pytest.importorskip("ray")
 
@@ -28,6 +32,15 @@ def test_ray_makes_the_same_data_as_one_process_though_a_worker_dies(tmp_path, c
     assert (report.ran, report.failed) == (4, 0)
     run_study(study, tmp_path / "one", SERIAL)
     assert contents(tmp_path / "ray") == contents(tmp_path / "one")
+
+
+def test_a_slow_simulator_is_spread_over_the_cluster_with_equal_results(cluster):
+    plain = problem()
+    spread = problem(simulator=RaySimulator(plain.simulator))
+    assert spread.simulator.workers == 2
+    one, many = run_search(plain, "random", 6, 0), run_search(spread, "random", 6, 0, ahead=4)
+    np.testing.assert_array_equal(many.designs, one.designs)
+    np.testing.assert_array_equal(many.reward, one.reward)
 
 
 @pytest.mark.slow
