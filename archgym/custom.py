@@ -15,7 +15,7 @@ from typing import Any
 from archgym.errors import ConfigError, UnknownNameError
 from archgym.metrics import Metric
 from archgym.objective import Minimise, ObjectiveRecipe
-from archgym.registry import Family, register
+from archgym.registry import Family, families, register
 from archgym.simulators.base import Simulator
 from archgym.simulators.function import FunctionSimulator
 from archgym.space import Parameter, Space
@@ -79,10 +79,32 @@ def simulator(
         )
         text = summary or (inspect.getdoc(function) or id).splitlines()[0]
         register_simulator(id, made, objectives, workloads, text)
-        function.problem_id = id  # type: ignore[attr-defined]  # by which `archgym check MODULE:FUNCTION` finds it
         return function
 
     return declare
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """What a family calls for its simulator, where that is there already."""
+
+    simulator: Simulator
+
+    def __call__(self) -> Simulator:
+        return self.simulator
+
+
+def declared_family(function: object) -> Family | None:
+    """The family that `simulator` made of a function, or None."""
+    for known in families().values():
+        made = known.simulator
+        if (
+            isinstance(made, _Ready)
+            and isinstance(made.simulator, FunctionSimulator)
+            and made.simulator.function == function
+        ):
+            return known
+    return None
 
 
 def register_simulator(
@@ -103,7 +125,7 @@ def register_simulator(
     if not chosen:
         raise ConfigError(f"{id}: no metric has a direction; give at least one objective")
     source = FixedWorkloads(id, workloads or {"default": None})
-    family = Family(id, summary or id, lambda: simulator, source, chosen, source.names()[0])
+    family = Family(id, summary or id, _Ready(simulator), source, chosen, source.names()[0])
     register(family)
     register_family(family)
     return family

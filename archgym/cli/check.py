@@ -70,11 +70,11 @@ def checks(subject: Any, workload: str | None = None) -> list[Check]:
     """
     from archgym import testing
     from archgym.agents.base import Agent
+    from archgym.custom import declared_family
     from archgym.problem import Problem
-    from archgym.registry import Family, family
+    from archgym.registry import Family
     from archgym.space import Space
 
-    subject = family(subject.problem_id) if hasattr(subject, "problem_id") else subject
     if isinstance(subject, Space):
         return [(f"space {subject.name}", lambda: testing.check_space(subject))]
     if isinstance(subject, type) and issubclass(subject, Agent):
@@ -86,9 +86,12 @@ def checks(subject: Any, workload: str | None = None) -> list[Check]:
         return _problem_checks(subject)
     if isinstance(subject, Family):
         return _family_checks(subject, workload)
+    declared = declared_family(subject)
+    if declared is not None:
+        return _family_checks(declared, workload)
     raise ConfigError(
-        f"{subject!r} is a {type(subject).__name__}; allowed: a Space, a Family, a Problem, an Agent class, a function declared by archgym.custom.simulator "
-        "(register a simulator as a family to check it: archgym.custom.register_simulator)"
+        f"{subject!r} is a {type(subject).__name__}; allowed: a Space, a Family, a Problem, an Agent class, "
+        "a function declared by archgym.custom.simulator (register a simulator as a family to check it: archgym.custom.register_simulator)"
     )
 
 

@@ -90,3 +90,15 @@ def test_a_result_that_is_not_finite_is_an_infeasible_row():
     metrics = problem.evaluate([[0, 0], [1, 0]]).metrics
     assert metrics.feasible.tolist() == [True, False]
     assert "finite" in metrics.reasons[1]
+
+
+def test_a_method_of_an_object_is_declared_like_a_function():
+    class Board:
+        clock_Hz = 2e9
+
+        def cycle(self, stages):
+            return {"time_s": stages / self.clock_Hz}
+
+    metrics = (Metric("time_s", "s", "min"),)
+    simulator("BoardEnv-v0", parameters=(powers("stages", 1, 8),), metrics=metrics)(Board().cycle)
+    assert archgym.make_problem("BoardEnv-v0").evaluate(np.array([[1]])).metrics["time_s"][0] == 1e-9
