@@ -6,7 +6,6 @@ order it asked for them. So all workers stay busy, and the search still does not
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from archgym.agents.base import Agent
 from archgym.errors import ConfigError
 from archgym.problem import Evaluation
+from archgym.simulators.batch import end_early
 
 if TYPE_CHECKING:
     from archgym.rollout import Evaluator
@@ -22,10 +22,8 @@ if TYPE_CHECKING:
 def run_ahead(agent: Agent, evaluator: Evaluator, ahead: int, workers: int) -> None:
     """Search until the budget is used up, with ``ahead`` designs asked for and not yet told, ``workers`` at work.
 
-    Raises:
-        ConfigError: if the agent runs a loop of its own.
+    The agent is one that `check_can_ask_ahead` lets pass.
     """
-    check_can_ask_ahead(type(agent))
     flying: deque[Future[Evaluation]] = deque()
     pool = ThreadPoolExecutor(workers)
     try:
@@ -37,11 +35,7 @@ def run_ahead(agent: Agent, evaluator: Evaluator, ahead: int, workers: int) -> N
             evaluator.record(evaluation)
             agent.tell(evaluation)
     finally:
-        for future in flying:
-            future.cancel()
-        while not all(future.done() for future in flying):  # again and again: a program may be about to start
-            evaluator.stop()
-            time.sleep(0.02)
+        end_early(flying, evaluator.stop)
         pool.shutdown()
 
 

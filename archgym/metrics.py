@@ -5,7 +5,7 @@ A metric's name carries its SI unit (``energy_J``), so the same name serves arra
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -73,6 +73,15 @@ class Metrics:
             tuple(self.reasons[number] for number in chosen),
             {name: [extra[number] for number in chosen] for name, extra in self.extras.items()},
         )
+
+
+def joined(parts: Sequence[Metrics]) -> Metrics:
+    """The rows of one or more `Metrics` with equal columns, one after another, without their extras."""
+    return Metrics(
+        {name: np.concatenate([part[name] for part in parts]) for name in parts[0].columns},
+        np.concatenate([part.feasible for part in parts]),
+        tuple(reason for part in parts for reason in part.reasons),
+    )
 
 
 def all_feasible(columns: Mapping[str, NDArray[np.float64]]) -> Metrics:

@@ -24,7 +24,7 @@ import numpy as np
 from archgym.agents import agent_class, make_agent
 from archgym.ahead import check_can_ask_ahead, run_ahead
 from archgym.errors import BudgetExhausted, ConfigError, RunFileError
-from archgym.metrics import Metrics
+from archgym.metrics import joined
 from archgym.problem import Evaluation, Problem
 from archgym.runlog import Run, RunWriter, partial_path, read_run
 from archgym.simulators.batch import default_threads
@@ -302,11 +302,7 @@ def _run_in_memory(problem: Problem, spec: RunSpec, header: Mapping[str, Any], p
             progress(used, best, evaluation)
 
     _drive(problem, spec, Evaluator(problem, spec.budget, progress=keep))
-    metrics = Metrics(
-        {name: np.concatenate([batch.metrics[name] for batch in batches]) for name in batches[0].metrics.columns},
-        np.concatenate([batch.metrics.feasible for batch in batches]),
-        tuple(reason for batch in batches for reason in batch.metrics.reasons),
-    )
+    metrics = joined([batch.metrics for batch in batches])
     designs = np.concatenate([batch.designs for batch in batches])
     return Run(header, designs, metrics, np.concatenate([batch.reward for batch in batches]), complete=True)
 

@@ -16,7 +16,7 @@ from archgym.agents import agent_names
 from archgym.cli.output import name_values, number, progress_bar, quantity, table
 from archgym.errors import MissingExtraError
 from archgym.problem import Evaluation, Problem
-from archgym.rollout import make_spec, run_path, run_search
+from archgym.rollout import RunSpec, make_spec, run_path, run_search
 from archgym.runlog import Run, partial_path
 
 HELP = "search a problem for a good design"
@@ -64,11 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     problem = make_problem(options.id, options.workload, options.objective)
     hyperparameters = name_values("--set", options.set)
-    settings = (options.agent, options.budget, options.seed, hyperparameters, options.batch)
-    spec = make_spec(problem, *settings, options.ahead)
+    spec = make_spec(
+        problem, options.agent, options.budget, options.seed, hyperparameters, options.batch, options.ahead
+    )
     path = run_path(spec, options.out)
     try:
-        found = _search(problem, options, hyperparameters)
+        found = _search(problem, spec, options)
     except KeyboardInterrupt:
         kept = partial_path(path)
         where = (
@@ -85,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _search(problem: Problem, options: argparse.Namespace, hyperparameters: dict[str, str]) -> Run:
+def _search(problem: Problem, spec: RunSpec, options: argparse.Namespace) -> Run:
     with progress_bar(options.quiet) as bar:
         running = f"{options.agent} on {problem.workload.name}"
         task = bar.add_task("starting (compiles once after an installation)", total=options.budget, best="-")
@@ -93,8 +94,8 @@ def _search(problem: Problem, options: argparse.Namespace, hyperparameters: dict
         def advance(used: int, best: float, evaluation: Evaluation) -> None:
             bar.update(task, description=running, completed=used, best=number(best))
 
-        settings = (options.agent, options.budget, options.seed, hyperparameters, options.batch)
-        return run_search(problem, *settings, options.out, advance, options.ahead)
+        settings = (spec.agent, spec.budget, spec.seed, spec.hyperparameters, spec.batch_size)
+        return run_search(problem, *settings, options.out, advance, spec.ahead)
 
 
 def _pictures(found: Run, problem: Problem, path: Path) -> list[str]:

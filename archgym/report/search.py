@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from archgym.problem import Problem
 from archgym.registry import family
-from archgym.report.style import BLUE, GREEN, GREY, ORANGE, RED, new_figure, save
+from archgym.report.style import BLUE, GREEN, GREY, ORANGE, RED, legend_below, new_figure, save
 from archgym.runlog import Run
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _best_so_far(run: Run, problem: Problem, stem: Path) -> list[Path]:
     axes.axhline(reference, color=ORANGE, linestyle="--", linewidth=1.2, label="default design")
     axes.set(xlabel="simulations", ylabel="reward (higher is better)", title=_title(run, problem))
     axes.set_xlim(0, len(run) + 1)
-    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    legend_below(figure)
     return save(figure, stem)
 
 
@@ -111,5 +111,5 @@ def _plane(run: Run, problem: Problem, plane: tuple[str, str], stem: Path) -> li
             scale("log")
             _plain_log(side)
     axes.set(xlabel=labels[0], ylabel=labels[1], title=_title(run, problem))
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    legend_below(figure)
     return save(figure, stem)

@@ -7,8 +7,10 @@ the number of threads never changes a result.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 
 def default_threads() -> int:
@@ -32,3 +34,12 @@ def for_row_blocks(work: Callable[[int, int], None], rows: int, block: int = 1, 
     with ThreadPoolExecutor(threads) as pool:
         for future in [pool.submit(work, start, min(start + block, rows)) for start in starts]:
             future.result()
+
+
+def end_early(futures: Collection[Future[Any]], stop: Callable[[], None]) -> None:
+    """Cancel what has not begun and call ``stop`` until the rest has ended: a program may be just about to start."""
+    for future in futures:
+        future.cancel()
+    while not all(future.done() for future in futures):
+        stop()
+        time.sleep(0.02)

@@ -28,7 +28,7 @@ import numpy as np
 
 from archgym.errors import ConfigError, UnknownNameError
 from archgym.metrics import Metric, Metrics
-from archgym.simulators.batch import default_threads
+from archgym.simulators.batch import default_threads, end_early
 from archgym.space import Designs, Level, Space
 from archgym.workload import Workload, content_fingerprint
 
@@ -148,10 +148,7 @@ class ExternalSimulator:
             try:
                 results = [futures[key].result() for key in keys]
             except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                while not all(future.done() for future in futures.values()):  # a program may be about to start
-                    self.stop()
-                    time.sleep(0.02)
+                end_early(futures.values(), self.stop)
                 raise
         feasible = np.array([not result["reason"] for result in results], dtype=bool)
         columns = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from archgym.metrics import Metric, Metrics
+from archgym.metrics import Metric, Metrics, joined
 from archgym.simulators.base import Simulator
 from archgym.space import Designs, Space
 from archgym.study.ray_executor import connect
@@ -52,7 +52,7 @@ class RaySimulator:
         return max(1, int(connect(self.address, 0).cluster_resources().get("CPU", 1) / self.processors))
 
     def __call__(self, designs: Designs, workload: Workload) -> Metrics:
-        """Metrics of B designs, shape (B, D).
+        """Metrics of B designs, shape (B, D), without breakdowns.
 
         Raises:
             MissingExtraError: if Ray is not installed.
@@ -63,14 +63,11 @@ class RaySimulator:
         shared = ray.put((self.simulator, workload))
         pending = [task.remote(shared, design[np.newaxis]) for design in designs]
         try:
-            parts: list[Metrics] = ray.get(pending)
+            return joined(ray.get(pending))
         except BaseException:
             for reference in pending:
                 ray.cancel(reference, force=True)
             raise
-        columns = {m.name: np.concatenate([part[m.name] for part in parts]) for m in self.metrics}
-        feasible = np.concatenate([part.feasible for part in parts])
-        return Metrics(columns, feasible, tuple(reason for part in parts for reason in part.reasons))
 
 
 def _evaluate(shared: tuple[Simulator, Workload], design: Designs) -> Metrics:
