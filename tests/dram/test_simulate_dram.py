@@ -183,4 +183,5 @@ def test_bad_design_files_are_refused_in_one_line(tmp_path, trace, text, words, 
     assert main(["simulate", "dram", "--trace", str(trace), "--designs", str(path)]) == 1
     error = capsys.readouterr().err
     assert words in error
+    assert str(path) in error
     assert error.count("\n") == 1

@@ -10,13 +10,14 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archgym.errors import ConfigError, UnknownNameError
+from archgym.errors import ArchGymError, ConfigError, UnknownNameError
 from archgym.metrics import Metrics
 from archgym.simulators.dram.address_map import NAMED_MAPS
 from archgym.simulators.dram.device import device_names
@@ -109,12 +110,18 @@ def run(options: argparse.Namespace) -> int:
     given: list[dict[str, str]] = [{}] if options.designs is None else read_designs(Path(options.designs))
     designs = [{**fixed, **row} for row in given]
     source = options.designs or "--set"
-    settings = np.array([_codes(row, f"{source}, design {n}") for n, row in enumerate(designs, start=1)])
+    places = [f"{source}, design {number}" for number in range(1, len(designs) + 1)]
+    settings = np.array([_codes(row, place) for row, place in zip(designs, places, strict=True)])
     trace = WORKLOADS.load(options.trace).data
     if options.clock is not None:
         trace = dataclasses.replace(trace, clock_MHz=options.clock)
-    memories = [_memory(row, options) for row in designs]
-    works = {memory: _work(trace, memory, options.wrap_addresses) for memory in dict.fromkeys(memories)}
+    memories, works = [], {}
+    for row, place in zip(designs, places, strict=True):
+        with _at(place if any(name in row for name in MEMORY) else None):
+            memory = _memory(row, options)
+            if memory not in works:
+                works[memory] = _work(trace, memory, options.wrap_addresses)
+        memories.append(memory)
     metrics = simulate_jobs([(works[memory], row) for memory, row in zip(memories, settings.tolist(), strict=True)])
     rows = _rows(designs, settings, metrics)
     text = _as_json(rows) if options.json else _as_csv(rows)
@@ -182,18 +189,27 @@ def _fixed(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def _codes(row: Mapping[str, object], where: str) -> tuple[int, ...]:
-    try:
+    with _at(where):
         return codes({name: value for name, value in row.items() if name not in MEMORY})
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from error
+
+
+@contextmanager
+def _at(place: str | None) -> Iterator[None]:
+    """Says in an error where the user wrote what is wrong; None if that is the command line itself."""
+    try:
+        yield
+    except ArchGymError as error:
+        if place is None:
+            raise
+        raise ConfigError(f"{place}: {error}") from error
 
 
 def read_designs(path: Path) -> list[dict[str, str]]:
     """Rows of a designs file as ``{parameter: text}``; empty cells are left out.
 
     Raises:
-        ConfigError: if the file cannot be read, has no rows, or a row has too few or too many cells.
-        UnknownNameError: for a column that is not a parameter.
+        ConfigError: if the file cannot be read, has no rows, a column is not a parameter, or a row has too few or too
+            many cells.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -202,7 +218,8 @@ def read_designs(path: Path) -> list[dict[str, str]]:
     lines = [line for line in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in line)]
     if len(lines) < 2:
         raise ConfigError(f"designs file {str(path)!r} has no designs; expected a header and one line a design")
-    columns = [_known(name.strip()) for name in lines[0]]
+    with _at(f"designs file {str(path)!r}"):
+        columns = [_known(name.strip()) for name in lines[0]]
     if len(set(columns)) != len(columns):
         raise ConfigError(f"designs file {str(path)!r} repeats a column in {', '.join(columns)}")
     rows = []
