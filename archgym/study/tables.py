@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from archgym.problem import Evaluation
 from archgym.rollout import run_path
 from archgym.runlog import RunWriter
 from archgym.space import Parameter, Space
+from archgym.study.definition import ProblemKey
 from archgym.study.plan import Plan, PlannedRun
 from archgym.study.records import Log, Record, unpack_run
 from archgym.study.store import Store, finished, replacing
@@ -135,45 +137,70 @@ def _write_evaluations(store: Store, plan: Plan, id: str, path: Path) -> bool:
 def _evaluations(store: Store, plan: Plan, id: str) -> Iterator[pyarrow.Table]:
     """Tables of about `_GROUP` evaluations, all with one schema."""
     spaces = {key: problem.space for key, problem in plan.problems.items() if key.id == id}
-    common = _common(list(spaces.values()))
+    runs = [(run, record) for run, record in finished(store, plan) if run.problem.id == id]
+    firsts = {run.problem: record for run, record in reversed(runs)}
+    metrics = [name for record in firsts.values() for name in unpack_run(record.body()).metrics]
+    columns = _Columns(spaces, _kinds(spaces.values()), tuple(dict.fromkeys(metrics)))
     waiting: list[tuple[PlannedRun, Log]] = []
-    for run, record in finished(store, plan):
-        if run.problem.id != id:
-            continue
+    for run, record in runs:
         waiting.append((run, unpack_run(record.body())))
         if sum(len(log) for _, log in waiting) >= _GROUP:
-            yield _table(waiting, spaces, common)
+            yield columns.table(waiting)
             waiting = []
     if waiting:
-        yield _table(waiting, spaces, common)
+        yield columns.table(waiting)
 
 
-def _common(spaces: list[Space]) -> list[Parameter]:
-    """Every parameter of the spaces, once; problems of a family may differ in their space."""
-    found: dict[str, Parameter] = {}
+def _kinds(spaces: Iterable[Space]) -> dict[str, str]:
+    """The type of every parameter of the spaces, the widest of them; problems of a family may differ in their space."""
+    found: dict[str, str] = {}
     for space in spaces:
         for parameter in space.parameters:
-            found.setdefault(parameter.name, parameter)
-    return list(found.values())
+            kinds = (_kind(parameter), found.get(parameter.name, "bool"))
+            found[parameter.name] = min(kinds, key=_WIDEST_FIRST.index)
+    return found
 
 
-def _table(waiting: list[tuple[PlannedRun, Log]], spaces: dict[Any, Space], common: list[Parameter]) -> pyarrow.Table:
-    import pyarrow
+_WIDEST_FIRST = ("string", "double", "int32", "bool")
 
-    lengths = [len(log) for _, log in waiting]
-    columns: dict[str, Any] = {
-        "run": pyarrow.array(np.repeat([run.number for run, _ in waiting], lengths).astype(np.int32)),
-        "evaluation": pyarrow.array(np.concatenate([np.arange(1, n + 1) for n in lengths]).astype(np.int32)),
-    }
-    for parameter in common:
-        parts = [_values(spaces[run.problem], parameter.name, log) for run, log in waiting]
-        columns[parameter.name] = pyarrow.concat_arrays(_unified(parts))
-    columns["reward"] = np.concatenate([log.reward for _, log in waiting])
-    columns["feasible"] = np.concatenate([log.feasible for _, log in waiting])
-    for name in dict.fromkeys(name for _, log in waiting for name in log.metrics):
-        missing = [log.metrics.get(name, np.full(len(log), np.nan)) for _, log in waiting]
-        columns[name] = np.concatenate(missing)
-    return pyarrow.table(columns)
+
+def _kind(parameter: Parameter) -> str:
+    if all(isinstance(level, bool) for level in parameter.levels):
+        return "bool"
+    if all(isinstance(level, int) and abs(level) < 2**31 for level in parameter.levels):
+        return "int32"
+    return "double" if all(isinstance(level, int | float) for level in parameter.levels) else "string"
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The columns of the evaluations of problems that share an id: all their parameters and metrics, null where absent.
+
+    Attributes:
+        kinds: type of each parameter, in the order of the columns.
+        metrics: names of the metrics that the logs hold.
+    """
+
+    spaces: Mapping[ProblemKey, Space]
+    kinds: Mapping[str, str]
+    metrics: tuple[str, ...]
+
+    def table(self, runs: list[tuple[PlannedRun, Log]]) -> pyarrow.Table:
+        import pyarrow
+
+        lengths = [len(log) for _, log in runs]
+        columns: dict[str, Any] = {
+            "run": pyarrow.array(np.repeat([run.number for run, _ in runs], lengths).astype(np.int32)),
+            "evaluation": pyarrow.array(np.concatenate([np.arange(1, n + 1) for n in lengths]).astype(np.int32)),
+        }
+        for name, kind in self.kinds.items():
+            parts = [_values(self.spaces[run.problem], name, log) for run, log in runs]
+            columns[name] = pyarrow.concat_arrays([part.cast(kind) for part in parts])
+        columns["reward"] = np.concatenate([log.reward for _, log in runs])
+        columns["feasible"] = np.concatenate([log.feasible for _, log in runs])
+        for name in self.metrics:
+            columns[name] = np.concatenate([log.metrics.get(name, np.full(len(log), np.nan)) for _, log in runs])
+        return pyarrow.table(columns)
 
 
 def _values(space: Space, name: str, log: Log) -> pyarrow.Array:
@@ -182,26 +209,15 @@ def _values(space: Space, name: str, log: Log) -> pyarrow.Array:
 
     if name not in space.names:
         return pyarrow.nulls(len(log))
-    levels = space[name].levels
+    parameter = space[name]
     codes = log.designs[:, space.names.index(name)]
-    if all(isinstance(level, bool) for level in levels):
-        return pyarrow.array(np.array(levels)[codes])
-    if all(isinstance(level, int) and abs(level) < 2**31 for level in levels):
-        return pyarrow.array(np.array(levels, dtype=np.int32)[codes])
-    if all(isinstance(level, int | float) for level in levels):
-        return pyarrow.array(np.array(levels, dtype=np.float64)[codes])
-    names: NDArray[np.object_] = np.array([str(level) for level in levels], dtype=object)
+    numbers = {"bool": np.bool_, "int32": np.int32, "double": np.float64}
+    if kind := numbers.get(_kind(parameter)):
+        return pyarrow.array(np.array(parameter.levels, dtype=kind)[codes])
+    names: NDArray[np.object_] = np.array([str(level) for level in parameter.levels], dtype=object)
     return pyarrow.DictionaryArray.from_arrays(pyarrow.array(codes.astype(np.int32)), pyarrow.array(names)).cast(
         "string"
     )
-
-
-def _unified(parts: list[pyarrow.Array]) -> list[pyarrow.Array]:
-    """The parts with one type: that of a part which is not all null, or the wider of numbers."""
-    kinds = [str(part.type) for part in parts if str(part.type) != "null"]
-    order = ("string", "double", "int32", "bool")
-    kind = next((name for name in order if name in kinds), "string")
-    return [part if str(part.type) == kind else part.cast(kind) for part in parts]
 
 
 def write_run_file(store: Store, plan: Plan, hash: str, directory: Path) -> Path:

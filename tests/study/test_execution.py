@@ -103,6 +103,27 @@ def test_tables_are_tidy(tmp_path, study):
     assert set(rows["buffer"]) == {1, 2, 4, 8, 16, 32}
 
 
+@pytest.mark.parametrize("log", ["compact", "full"])
+def test_tables_hold_problems_whose_spaces_differ(tmp_path, monkeypatch, log):
+    pandas = pytest.importorskip("pandas")
+    monkeypatch.setattr("archgym.study.tables._GROUP", 10)  # every run is a part of its own
+    systems = Problems("SoCEnv-v0", ("audio_decoder", "SOC_example_1p"), ("latency-power-area",))
+    study = toy_study(problems=(systems,), agents=(Agents("random"),), budget=10, seeds=(0,), log=log)
+    run_study(study, tmp_path / "s", SERIAL)
+    plan = plan_study(study)
+    write_tables(Store(tmp_path / "s"), plan, tmp_path / "s")
+    rows = pandas.read_parquet(tmp_path / "s" / "evaluations-SoCEnv-v0.parquet")
+    assert len(rows) == 20
+    assert ("latency_s" in rows) == (log == "full")
+    for run in plan.runs:
+        space = plan.problems[run.problem].space
+        own = rows[rows.run == run.number]
+        assert {name for name in own if own[name].notna().all()} >= set(space.names)
+        others = {name for problem in plan.problems.values() for name in problem.space.names} - set(space.names)
+        assert others
+        assert own[sorted(others)].isna().all().all()
+
+
 def test_a_failing_run_is_recorded_and_does_not_stop_the_others(tmp_path):
     good = Problems("StudyToy-v0", ("light",), ("time",))
     bad = Problems("StudyToy-v0", ("heavy",), ("time",), options={"trouble": "fail"})
