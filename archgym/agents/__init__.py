@@ -29,6 +29,7 @@ BUILT_IN: dict[str, tuple[str, str, str]] = {
     "mappo": ("archgym.agents.marl", "MultiAgentPPO", "rl"),
     "coma": ("archgym.agents.marl", "CounterfactualPPO", "rl"),
     "bandits": ("archgym.agents.marl", "BanditTeam", ""),
+    "coordination": ("archgym.agents.coordination", "CoordinationGraph", ""),
     "bottleneck": ("archgym.agents.bottleneck", "BottleneckSearch", ""),
     "nsga2": ("archgym.agents.nsga2", "NSGA2", ""),
     "aco": ("archgym.agents.ant", "AntColony", ""),

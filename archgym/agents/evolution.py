@@ -15,6 +15,7 @@ from archgym.agents.base import Agent, Hyperparameters, hyper
 from archgym.agents.learner import Effort, Learner
 from archgym.agents.moves import Moves, bred, distinct
 from archgym.agents.start import METHODS, Start
+from archgym.agents.surrogate import Surrogate
 from archgym.problem import Evaluation
 from archgym.space import Designs, Space
 
@@ -60,7 +61,7 @@ class SurrogateEvolution(Agent):
         self._apart = max(1, min(chosen.apart, len(self._moves.movable) // 3))
         self._rate = min(1.0, chosen.mutations / max(1, len(self._moves.movable)))
         effort = Effort(chosen.capacity, min(chosen.capacity, 120), 10, 0.4)
-        self._learner = Learner(space, self.archive, self.rng, effort, ("squash",))
+        self._learner = Learner(Surrogate(space, chosen.capacity), self.archive, self.rng, effort, ("squash",))
         self._asked: set[bytes] = set()
         self._told = 0
 

@@ -16,7 +16,7 @@ from archgym.agents.base import Agent, Hyperparameters, hyper
 from archgym.agents.learner import Effort, Learner
 from archgym.agents.moves import Moves, every_neighbour
 from archgym.agents.start import METHODS, Start
-from archgym.agents.surrogate import TRANSFORMS, log_expected_improvement
+from archgym.agents.surrogate import TRANSFORMS, Surrogate, log_expected_improvement
 from archgym.problem import Evaluation
 from archgym.space import Designs, Space
 
@@ -74,7 +74,8 @@ class GaussianProcessSearch(Agent):
         self._moves = Moves(space)
         effort = Effort(chosen.capacity, min(chosen.capacity, 250), chosen.iterations, chosen.refit)
         transforms = tuple(TRANSFORMS) if chosen.transform == "auto" else (chosen.transform,)
-        self._learner = Learner(space, self.archive, self.rng, effort, transforms, chosen.power)
+        model = Surrogate(space, chosen.capacity, chosen.power)
+        self._learner = Learner(model, self.archive, self.rng, effort, transforms)
         self._asked: set[bytes] = set()
         self._told = 0
 

@@ -7,13 +7,14 @@ designs are appended one at a time. Beyond the surrogate's capacity it holds the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archgym.agents.archive import Archive
-from archgym.agents.surrogate import TRANSFORMS, Surrogate, agreement
-from archgym.space import Designs, Space
+from archgym.agents.surrogate import TRANSFORMS, agreement
+from archgym.space import Designs
 
 Floats = NDArray[np.float64]
 
@@ -37,25 +38,40 @@ class Effort:
     least: int = 5
 
 
-class Learner:
+class Model(Protocol):
+    """What a learner needs of a surrogate: hyperparameters fitted to points, and points whose outputs it learns."""
+
+    count: int
+    parameters: Floats
+
+    def fit(self, designs: Designs, outputs: Floats, iterations: int) -> Floats: ...
+    def add(self, designs: Designs) -> None: ...
+    def drop(self, count: int) -> None: ...
+    def learn(self, outputs: Floats) -> None: ...
+
+
+Fitted = TypeVar("Fitted", bound=Model)
+
+
+class Learner(Generic[Fitted]):
     """A surrogate of an archive's rewards.
 
     Args:
+        surrogate: with room for ``effort.capacity`` points.
         transforms: candidate output transforms; with several, each fit takes the one whose leave-one-out
             predictions order the better half of the designs best.
     """
 
     def __init__(
         self,
-        space: Space,
+        surrogate: Fitted,
         archive: Archive,
         rng: np.random.Generator,
         effort: Effort,
         transforms: tuple[str, ...],
-        power: float = 1.0,
     ) -> None:
+        self.surrogate = surrogate
         self.archive, self._rng, self._effort = archive, rng, effort
-        self.surrogate = Surrogate(space, effort.capacity, power)
         self._names, self.transform = transforms, transforms[0]
         self._fitted = dict.fromkeys(transforms, self.surrogate.parameters)
         self._held: list[int] = []

@@ -119,6 +119,11 @@ class PolicyLearner(ABC):
 class OnPolicyLearner(PolicyLearner):
     """PPO, A2C and maskable PPO: one update a batch of exactly ``count`` designs."""
 
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        for parameter in self.model.policy.parameters():
+            parameter.register_hook(_finite)
+
     def _masks(self, step: int, count: int) -> dict[str, Any]:
         if not self.view.masked:
             return {}
@@ -145,6 +150,11 @@ class OnPolicyLearner(PolicyLearner):
                 buffer.add(shown, actions.reshape(count, -1), gained, starts, values, chances, **masks)
             buffer.compute_returns_and_advantage(last_values=torch.zeros(count), dones=np.ones(count))
             self.model.train()
+
+
+def _finite(slope: torch.Tensor) -> torch.Tensor:
+    """No slope where it overflowed: a design that was most unlikely may become likelier by more than floats can say."""
+    return torch.nan_to_num(slope, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 class ReplayLearner(PolicyLearner):

@@ -7,6 +7,7 @@ asked, so that its cost an evaluation is bounded too.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,32 @@ def agreement(left_out: Floats, values: Floats) -> float:
     return float((truth * guess).sum() / max(1.0, np.abs(truth).sum()))
 
 
+Evidence = Callable[[Floats], tuple[float, Floats, Floats]]
+
+
+def climb_evidence(
+    evidence: Evidence, start: Floats, mean: Floats, spread: Floats, iterations: int
+) -> tuple[Floats, Floats]:
+    """Climb by sign-based steps from ``start``, within four ``spread`` of ``mean``: the best parameters met, and what
+    ``evidence``, which gives (value, gradient, leave-one-out means), says of leaving points out there.
+
+    Source: Igel and Huesken, "Improving the Rprop learning algorithm", 2000.
+    """
+    here, best = start.copy(), start.copy()
+    best_value, gradient, best_left_out = evidence(here)
+    steps = np.full(len(start), 0.3)
+    for _ in range(iterations):
+        previous = gradient
+        here = np.clip(here + steps * np.sign(previous), mean - 4.0 * spread, mean + 4.0 * spread)
+        value, gradient, left_out = evidence(here)
+        if value > best_value:
+            best_value, best, best_left_out = value, here, left_out
+        agreed = gradient * previous
+        steps = np.where(agreed > 0.0, np.minimum(1.2 * steps, 1.0), steps)
+        steps = np.where(agreed < 0.0, np.maximum(0.5 * steps, 1e-3), steps)
+    return best, best_left_out
+
+
 class Surrogate:
     """Gaussian process over a space's level numbers with at most ``capacity`` points.
 
@@ -102,22 +129,18 @@ class Surrogate:
         self._variance = float(np.exp(self._parameters[self._width]))
         self._noise = float(np.exp(self._parameters[self._width + 1])) + gaussian.JITTER
 
-    def fit(self, designs: Designs, outputs: Floats, iterations: int, fresh: bool = False) -> Floats:
+    def fit(self, designs: Designs, outputs: Floats, iterations: int) -> Floats:
         """Fit the hyperparameters by ``iterations`` steps; the leave-one-out means. Forgets all points."""
-        start = self._mean if fresh else self._parameters
-        self.parameters, _, left_out = gaussian.fit(
-            start,
-            np.ascontiguousarray(designs.T),
-            outputs,
-            self._ordered,
-            self.sizes,
-            self._offsets,
-            self._power,
-            self._mean,
-            self._spread,
-            iterations,
-        )
-        return np.asarray(left_out)
+        codes = np.ascontiguousarray(designs.T)
+
+        def evidence(parameters: Floats) -> tuple[float, Floats, Floats]:
+            return gaussian.evidence(
+                parameters, codes, outputs, self._ordered, self.sizes, self._offsets, self._power, self._mean,
+                self._spread,
+            )  # fmt: skip
+
+        self.parameters, left_out = climb_evidence(evidence, self._parameters, self._mean, self._spread, iterations)
+        return left_out
 
     def add(self, designs: Designs) -> None:
         """Take further points, whose outputs `learn` will be given."""

@@ -167,3 +167,21 @@ def test_a_space_of_one_design_is_searched():
     fixed = Space("one design", (choice("fixed", "here"),))
     for name in NAMES:
         assert make_agent(name, fixed).ask(3).tolist() == [[0], [0], [0]]
+
+
+@pytest.mark.parametrize("name", ["ppo", "a2c", "maskable_ppo"])
+def test_learning_from_designs_that_the_policy_would_never_draw_keeps_it_sound(name):
+    """Told designs may be most unlikely; that they become likelier by more than a float can say must not spoil it."""
+    import torch
+
+    space = Space("wide", tuple(grid(f"p{k}", 0, 7) for k in range(20)))
+    agent = make_agent(name, space, 0, {"batch_size": 4, "learning_rate": 0.5, "recall": 0.0})
+    with torch.no_grad():
+        agent.learner.model.policy.action_net.bias[:] = torch.tensor([60.0, *[-60.0] * 7]).repeat(
+            len(agent.learner.model.policy.action_net.bias) // 8
+        )
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        agent.learner.learn(space.sample(rng, 4), rng.normal(size=4))
+    assert all(np.isfinite(value).all() for value in agent.learner.arrays().values())
+    space.check(agent.ask(3))
