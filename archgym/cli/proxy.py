@@ -18,7 +18,7 @@ examples:
   python -c 'import gymnasium, archgym; from archgym.proxy import load_proxy; \\
              env = gymnasium.make("DRAMEnv-v0", simulator=load_proxy("dram.proxy"))'
 """
-MODELS = ("auto", "all", "ridge", "forest", "boosting", "stacked", "networks")
+MODELS = ("auto", "all", "ridge", "forest", "boosting", "stacked", "gaussian", "networks")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -21,6 +21,7 @@ from archgym.dataset.rows import file_digest
 from archgym.errors import ConfigError, ModelFileError
 from archgym.metrics import Metric
 from archgym.proxy.features import FeatureMap
+from archgym.proxy.gaussian import GaussianModel
 from archgym.proxy.linear import LinearModel, StackedModel
 from archgym.proxy.networks import NetworkModel
 from archgym.proxy.reach import Reach
@@ -164,4 +165,6 @@ def _model(kind: str, arrays: dict[str, NDArray[Any]], features: FeatureMap) -> 
         return StackedModel.from_arrays(arrays, features.space, features.width, workload_columns)
     if kind == "networks":
         return NetworkModel.from_arrays(arrays, features.width, workload_columns)
-    raise ModelFileError(f"a model is of kind {kind!r}; allowed: trees, linear, stacked, networks")
+    if kind == "gaussian":
+        return GaussianModel.from_arrays(arrays, features.space, workload_columns)
+    raise ModelFileError(f"a model is of kind {kind!r}; allowed: trees, linear, stacked, gaussian, networks")

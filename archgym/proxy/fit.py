@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from archgym.errors import MissingExtraError, UnknownNameError
 from archgym.proxy.features import FeatureMap
+from archgym.proxy.gaussian_fit import fit_gaussian
 from archgym.proxy.linear import StackedModel, fit_linear, linear_values
 from archgym.proxy.memory import Memory
 from archgym.proxy.networks import fit_networks
@@ -29,8 +30,10 @@ from archgym.space import Designs, Space
 Floats = NDArray[np.float64]
 #: a positive target that spans more than this ratio is learnt as its logarithm
 SPAN = 2.0
-KINDS = ("ridge", "forest", "boosting", "stacked", "networks")
+KINDS = ("ridge", "forest", "boosting", "stacked", "gaussian", "networks")
 AUTO = KINDS[:-1]
+#: their first member learns from all rows, and is the prediction
+LEADING = ("boosting", "stacked", "gaussian")
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ def candidates(kinds: Sequence[str], rows: int) -> list[Candidate]:
         Candidate("boosting", {"leaves": 256, "rate": 0.1, "rounds": 100, "leaf": leaf}),
         Candidate("stacked", {"alpha": 1.0, "leaves": 8, "rate": 0.1, "rounds": 400, "leaf": leaf}),
         Candidate("stacked", {"alpha": 1.0, "leaves": 31, "rate": 0.1, "rounds": 300, "leaf": leaf}),
+        Candidate("gaussian"),
         Candidate("networks", {"hidden": 64, "steps": 4000}),
     ]
     return [candidate for candidate in every if candidate.kind in kinds]
@@ -106,6 +110,8 @@ def fit_model(candidate: Candidate, table: Table, features: FeatureMap, seed: in
     with one_thread():
         if candidate.kind == "ridge":
             return fit_linear(table.designs, workload, table.target, features.space, s["alpha"])
+        if candidate.kind == "gaussian":
+            return fit_gaussian(table.designs, workload, table.target, features.space, seed, members)
         inputs = np.concatenate([columns, workload], axis=1).astype(np.float64)
         if candidate.kind == "forest":
             forest = learn.RandomForestRegressor(
@@ -170,7 +176,7 @@ def fit_target(candidate: Candidate, table: Table, seed: int, members: int, loga
     features = FeatureMap.of(table.space, table.names, table.raw)
     model = fit_model(candidate, dataclasses.replace(table, designs=forms, target=values), features, seed, members)
     memory = Memory.of(forms, values) if len(works) == 1 else Memory.none()
-    lead = candidate.kind in ("boosting", "stacked")
+    lead = candidate.kind in LEADING
     return TargetModel(model, features, structure, memory, logarithm, float(values.min()), float(values.max()), lead)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archgym.proxy.features import FeatureMap
+from archgym.proxy.gaussian import GaussianModel
 from archgym.proxy.linear import LinearModel, StackedModel
 from archgym.proxy.memory import Memory
 from archgym.proxy.networks import NetworkModel
@@ -20,7 +21,7 @@ from archgym.proxy.trees import TreeModel
 from archgym.space import Designs
 
 Floats = NDArray[np.float64]
-Model = LinearModel | NetworkModel | StackedModel | TreeModel
+Model = GaussianModel | LinearModel | NetworkModel | StackedModel | TreeModel
 #: predictions are kept within the training range, widened by this share of it on either side
 MARGIN = 0.25
 _NUMBERS = ("low", "high", "floor", "factor", "known")

@@ -17,6 +17,7 @@ from archgym.proxy.features import raw_features
 from archgym.proxy.fit import (
     AUTO,
     KINDS,
+    LEADING,
     Candidate,
     Choice,
     Table,
@@ -204,7 +205,7 @@ def _one_target(
 
 def _some(candidate: Candidate, members: int) -> int:
     """Members that the kind makes use of."""
-    return members if candidate.kind in ("boosting", "networks", "stacked") else 1
+    return members if candidate.kind in (*LEADING, "networks") else 1
 
 
 def _feasibility(samples: Samples, manifest: Manifest, seed: int) -> TargetModel:

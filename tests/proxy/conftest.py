@@ -20,6 +20,7 @@ CANDIDATES = {
     "forest": Candidate("forest", {"trees": 30, "share": 1.0, "leaf": 1}),
     "boosting": Candidate("boosting", {"leaves": 8, "rate": 0.2, "rounds": 80, "leaf": 1}),
     "stacked": Candidate("stacked", {"alpha": 1.0, "leaves": 8, "rate": 0.2, "rounds": 40, "leaf": 1}),
+    "gaussian": Candidate("gaussian"),
     "networks": Candidate("networks", {"hidden": 16, "steps": 300}),
 }
 

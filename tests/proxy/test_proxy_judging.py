@@ -152,7 +152,7 @@ def test_the_command_line_from_logs_to_a_judged_proxy(data, tmp_path, capsys):
 
 
 def test_kinds_of_models_are_all_tried(make, data, tmp_path):
-    assert set(CANDIDATES) == {"ridge", "forest", "boosting", "stacked", "networks"}
+    assert set(CANDIDATES) == {"ridge", "forest", "boosting", "stacked", "gaussian", "networks"}
     path = save_proxy(make("networks"), tmp_path / "n")
     assert {
         part["kind"] for part in json.loads((path / "proxy.json").read_text())["parts"] if part["quantity"] in TARGETS

@@ -110,7 +110,7 @@ def test_the_network_kernel_is_the_plain_formula(table):
         assert np.allclose(found[:, m], two @ model.last[m] + model.last_bias[m], atol=1e-9)
 
 
-@pytest.mark.parametrize("kind", ["ridge", "boosting", "stacked"])
+@pytest.mark.parametrize("kind", ["ridge", "boosting", "stacked", "gaussian"])
 def test_training_twice_gives_the_same_numbers(table, kind):
     settings = {"alpha": 1.0, "leaves": 8, "rate": 0.2, "rounds": 20, "leaf": 1}
     features = FeatureMap.of(SPACE, NAMES, table.raw)

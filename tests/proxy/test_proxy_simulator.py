@@ -27,7 +27,9 @@ def test_a_proxy_obeys_the_laws_of_simulators(make, kind):
     check_simulator(make(kind), MIXED, count=40, other_process=kind == "stacked")
 
 
-@pytest.mark.parametrize(("kind", "most"), [("ridge", 0.03), ("boosting", 0.2), ("stacked", 0.08), ("forest", 0.25)])
+@pytest.mark.parametrize(
+    ("kind", "most"), [("ridge", 0.03), ("boosting", 0.2), ("stacked", 0.08), ("gaussian", 0.01), ("forest", 0.25)]
+)
 def test_it_learns_what_the_simulator_says(make, kind, most):
     designs = SPACE.enumerate()[::3]
     true, found = ToySimulator()(designs, MIXED), make(kind)(designs, MIXED)

@@ -1,0 +1,182 @@
+"""A Gaussian process over level numbers: what designs near by in effect do, weighted by how alike they are.
+
+Two designs are as alike as the product over the parameters of a table entry, and over workload features of a decay with
+their distance. Parameters are joined into groups whose tables are multiplied out for a design once, so that a training
+row costs one look-up a group. Sums run in a fixed order, so a row's bits do not depend on its batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archgym.errors import ModelFileError
+from archgym.simulators.batch import for_row_blocks
+from archgym.simulators.jit import jit
+from archgym.space import Designs, Space
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+#: entries of the table of a group of parameters at most, unless one parameter alone has more
+GROUP = 1024
+BLOCK = 256
+
+
+@dataclass(frozen=True)
+class GaussianModel:
+    """Attributes:
+
+    codes: training rows' level numbers, shape (D, N).
+    workload: their workload columns, shape (N, W).
+    tables: likeness of a parameter's levels, one square table a parameter, row by row, one after the other.
+    decay: of likeness with the distance of workloads.
+    weights: of the rows, for each of M members, shape (N, M).
+    mean: what a design like no other is taken for.
+    """
+
+    codes: NDArray[np.int32]
+    workload: Floats
+    tables: Floats
+    decay: float
+    weights: Floats
+    mean: float
+
+    kind = "gaussian"
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        numbers = np.array([self.decay, self.mean])
+        return {
+            "codes": self.codes, "workload": self.workload, "tables": self.tables, "weights": self.weights,
+            "numbers": numbers,
+        }  # fmt: skip
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]], space: Space, workload_columns: int) -> GaussianModel:
+        """From saved arrays.
+
+        Raises:
+            ModelFileError: if they are not of this space's shape.
+        """
+        try:
+            codes = np.ascontiguousarray(arrays["codes"], dtype=np.int32)
+            workload, tables, weights, numbers = (
+                np.ascontiguousarray(arrays[name], dtype=np.float64)
+                for name in ("workload", "tables", "weights", "numbers")
+            )
+        except (KeyError, ValueError, TypeError) as error:
+            raise ModelFileError(f"Gaussian process: an array is missing or of the wrong kind ({error})") from error
+        rows = codes.shape[-1]
+        sound = (
+            codes.shape == (len(space), rows)
+            and workload.shape == (rows, workload_columns)
+            and tables.shape == (int((space.sizes.astype(np.int64) ** 2).sum()),)
+            and weights.ndim == 2
+            and weights.shape[0] == rows
+            and weights.shape[1] > 0
+            and numbers.shape == (2,)
+            and all(bool(np.isfinite(array).all()) for array in (workload, tables, weights, numbers))
+            and bool(((codes >= 0) & (codes < space.sizes[:, None])).all())
+        )
+        if not sound:
+            raise ModelFileError("Gaussian process: the arrays are of another space's shape")
+        return cls(codes, workload, tables, float(numbers[0]), weights, float(numbers[1]))
+
+    def bind(self, workload: Floats, space: Space) -> BoundGaussian:
+        """The model for one workload."""
+        apart = np.zeros(len(self.weights))
+        for column, value in enumerate(workload):
+            apart += np.abs(self.workload[:, column] - value)
+        return BoundGaussian(self, self.weights * np.exp(-self.decay * apart)[:, None], space)
+
+
+class BoundGaussian:
+    """Adds up the training rows' weights times how alike they are."""
+
+    def __init__(self, model: GaussianModel, weights: Floats, space: Space) -> None:
+        self._mean, self._tables = model.mean, model.tables
+        self._weights = np.ascontiguousarray(weights.T)
+        self._sizes = np.asarray(space.sizes, dtype=np.int64)
+        self._first = parameter_groups(self._sizes)
+        self._codes = _joint(model.codes.astype(np.int64), self._sizes, self._first)
+
+    def members(self, designs: Designs, columns: NDArray[np.int32], threads: int | None = None) -> Floats:
+        """Each member's value, shape (B, M)."""
+        found = np.empty((len(designs), len(self._weights)))
+
+        def work(start: int, stop: int) -> None:
+            rows = np.ascontiguousarray(designs[start:stop])
+            _sums(rows, self._codes, self._tables, self._sizes, self._first, self._weights, found[start:stop])
+
+        for_row_blocks(work, len(designs), BLOCK, threads)
+        return found + self._mean
+
+
+def parameter_groups(sizes: Integers) -> Integers:
+    """The first parameter of each group, and the number of parameters, shape (G + 1,)."""
+    first, joint = [0], 1
+    for number, size in enumerate(sizes.tolist()):
+        if number > first[-1] and joint * size > GROUP:
+            first.append(number)
+            joint = 1
+        joint *= size
+    return np.array([*first, len(sizes)], dtype=np.int64)
+
+
+def _joint(codes: Integers, sizes: Integers, first: Integers) -> NDArray[np.int32]:
+    """Training rows' places in the tables of the groups, shape (G, N)."""
+    places = np.zeros((len(first) - 1, codes.shape[1]), dtype=np.int64)
+    for group in range(len(first) - 1):
+        for number in range(first[group], first[group + 1]):
+            places[group] = places[group] * sizes[number] + codes[number]
+    return places.astype(np.int32)
+
+
+@jit
+def _sums(
+    designs: Designs,
+    codes: NDArray[np.int32],
+    tables: Floats,
+    sizes: Integers,
+    first: Integers,
+    weights: Floats,
+    found: Floats,
+) -> None:
+    """Sum of weights times likeness for each of ``designs`` (B, D) and each member, into ``found`` (B, M)."""
+    rows, most, joint = codes.shape[1], 1, 1
+    for group in range(len(first) - 1):
+        joint = 1
+        for i in range(first[group], first[group + 1]):
+            joint *= sizes[i]
+        most = max(most, joint)
+    table, alike = np.empty(most), np.empty(rows)
+    for b in range(len(designs)):
+        alike[:] = 1.0
+        start = 0
+        for group in range(len(first) - 1):
+            table[0], length = 1.0, 1
+            for i in range(first[group], first[group + 1]):
+                size = sizes[i]
+                line = tables[start + designs[b, i] * size : start + (designs[b, i] + 1) * size]
+                for k in range(length - 1, -1, -1):  # from the end, as the entries are spread out in place
+                    before = table[k]
+                    for level in range(size):
+                        table[k * size + level] = before * line[level]
+                length *= size
+                start += size * size
+            places = codes[group]
+            for n in range(rows):
+                alike[n] *= table[places[n]]
+        for member in range(len(weights)):
+            own = weights[member]
+            parts = np.zeros(4)  # one sum would wait for itself
+            for n in range(0, rows - rows % 4, 4):
+                parts[0] += own[n] * alike[n]
+                parts[1] += own[n + 1] * alike[n + 1]
+                parts[2] += own[n + 2] * alike[n + 2]
+                parts[3] += own[n + 3] * alike[n + 3]
+            for n in range(rows - rows % 4, rows):
+                parts[0] += own[n] * alike[n]
+            found[b, member] = (parts[0] + parts[1]) + (parts[2] + parts[3])
