@@ -23,6 +23,7 @@ from archgym.report.style import BLUE, GREEN, ORANGE, RED
 
 DRAM = ("stream", "random", "cloud-1", "cloud-2")
 DRAM_TARGETS = ("mean_latency_s", "total_time_s", "average_power_W", "energy_J")
+GAUSSIAN = Candidate("gaussian")
 BOOSTING = Candidate("boosting", {"leaves": 31, "rate": 0.1, "rounds": 300, "leaf": 1})
 #: the error that ArchGym reports for its proxy
 PUBLISHED = 0.0061
@@ -98,7 +99,7 @@ def simulated(problem: Problem, targets: Sequence[str], count: int, seed: int, j
     return found.take(found.feasible)
 
 
-def fit(problem: Problem, samples: Samples, target: int, seed: int = 0, candidate: Candidate = BOOSTING) -> TargetModel:
+def fit(problem: Problem, samples: Samples, target: int, seed: int = 0, candidate: Candidate = GAUSSIAN) -> TargetModel:
     """A model of one target without calibration."""
     table = table_of(problem, samples, target)
     return fit_target(candidate, table, seed, 1, wants_logarithm(table.target))
@@ -106,11 +107,6 @@ def fit(problem: Problem, samples: Samples, target: int, seed: int = 0, candidat
 
 def table_of(problem: Problem, samples: Samples, target: int) -> Table:
     return make_table(samples, problem_manifest(problem), target)
-
-
-def error(problem: Problem, model: TargetModel, judges: Samples, target: int) -> float:
-    """Relative RMSE on designs that no training sees."""
-    return relative_rmse(predict(model, table_of(problem, judges, target)), judges.targets[:, target])
 
 
 @dataclass(frozen=True)

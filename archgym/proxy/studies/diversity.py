@@ -1,4 +1,7 @@
-"""``proxy-diversity``: the mixed logs of many agents against equally many rows of each agent alone."""
+"""``proxy-diversity``: the mixed logs of many agents against equally many rows of each agent alone.
+
+Errors are of new designs: held-out ones that behave as no training design does.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 from archgym.dataset.coverage import design_hash
 from archgym.problem import Problem
 from archgym.proxy.samples import Samples, held_out
-from archgym.proxy.studies.common import Outcome, Scale, Tell, error, fit, simulated, truth
+from archgym.proxy.studies.common import Outcome, Scale, Tell, fit, new_and_recalled, simulated, truth
 from archgym.report.style import BLUE, ORANGE, new_figure, save
 from archgym.rollout import run_search
 
@@ -36,11 +39,14 @@ def run(scale: Scale, tell: Tell) -> Outcome:
             some = _samples(problem, designs)
             for number, target in enumerate(TARGETS):
                 model = fit(problem, some, number)
+                every, best = (
+                    new_and_recalled(problem, model, some_judges, number)[0] for some_judges in (judges, good)
+                )
                 rows.append(
                     {
                         "data": name, "seed": seed, "metric": target, "rows": len(designs),
-                        "different_designs": len(some), "relative_rmse": error(problem, model, judges, number),
-                        "relative_rmse_of_good": error(problem, model, good, number),
+                        "different_designs": len(some), "relative_rmse": every.relative_rmse,
+                        "new": every.designs, "relative_rmse_of_good": best.relative_rmse, "new_of_good": best.designs,
                     }
                 )  # fmt: skip
             tell(f"seed {seed}, {name}: {len(some):,} different designs, "
@@ -68,7 +74,7 @@ def _samples(problem: Problem, designs: Any) -> Samples:
 
 
 def _mean(rows: list[dict[str, Any]], name: str, target: str, column: str) -> float:
-    return float(np.mean([row[column] for row in rows if (row["data"], row["metric"]) == (name, target)]))
+    return float(np.nanmean([row[column] for row in rows if (row["data"], row["metric"]) == (name, target)]))
 
 
 def _findings(rows: list[dict[str, Any]]) -> list[str]:

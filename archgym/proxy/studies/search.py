@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from archgym.proxy.active import problem_manifest
-from archgym.proxy.studies.common import BOOSTING, Outcome, Scale, Tell, simulated, truth
+from archgym.proxy.studies.common import GAUSSIAN, Outcome, Scale, Tell, simulated, truth
 from archgym.proxy.train import train_on
 from archgym.registry import make_problem
 from archgym.report.style import BLUE, GREEN, ORANGE, new_figure, save
@@ -28,7 +28,7 @@ def run(scale: Scale, tell: Tell) -> Outcome:
     for seed in range(scale.seeds):
         for size in SIZES:
             learnt = simulated(problem, targets, scale.of(size), seed)
-            choices = dict.fromkeys(targets, BOOSTING)
+            choices = dict.fromkeys(targets, GAUSSIAN)
             proxy = train_on(learnt, problem_manifest(problem), targets, members=1, choices=choices)
             stand_in = make_problem("DRAMEnv-v0", problem.workload, "joint", proxy)
             spent = len(learnt) + CHECKED

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from archgym.proxy.active import problem_manifest
-from archgym.proxy.studies.common import BOOSTING, DRAM_TARGETS, Outcome, Scale, Tell, draw_designs, simulated, truth
+from archgym.proxy.studies.common import DRAM_TARGETS, GAUSSIAN, Outcome, Scale, Tell, draw_designs, simulated, truth
 from archgym.proxy.train import train_on
 from archgym.registry import make_problem
 from archgym.report.style import BLUE, GREEN, GREY, ORANGE, new_figure, save
@@ -21,7 +21,7 @@ BATCHES = (1, 10, 100, 1000, 10_000, 100_000)
 def run(scale: Scale, tell: Tell) -> Outcome:
     problem = truth("DRAMEnv-v0", "cloud-1")
     samples = simulated(problem, DRAM_TARGETS, scale.of(8000), 0)
-    manifest, choices = problem_manifest(problem), dict.fromkeys(DRAM_TARGETS, BOOSTING)
+    manifest, choices = problem_manifest(problem), dict.fromkeys(DRAM_TARGETS, GAUSSIAN)
     proxies = {
         "without uncertainty": train_on(samples, manifest, DRAM_TARGETS, members=1, choices=choices),
         "with uncertainty": train_on(samples, manifest, DRAM_TARGETS, members=3, choices=choices),
