@@ -14,7 +14,7 @@ import numpy as np
 from archgym.dataset.coverage import design_hash
 from archgym.problem import Problem
 from archgym.proxy.active import problem_manifest, simulate
-from archgym.proxy.fit import Candidate, Table, fit_target, predict, relative_rmse, wants_logarithm
+from archgym.proxy.fit import Candidate, Table, fit_target, predict, wants_logarithm
 from archgym.proxy.samples import Samples, held_out
 from archgym.proxy.target import TargetModel
 from archgym.proxy.train import make_table
