@@ -112,6 +112,7 @@ CONTESTANTS: dict[str, tuple[str, bool, Callable[[Space, int, int], Any]]] = {
     "sae": ("cheap", False, agent("sae")),
     "bottleneck": ("domain", False, agent("bottleneck")),
     "gp": ("model", False, agent("gp")),
+    "coordination": ("model", False, agent("coordination")),
     "bo": ("model", False, agent("bo")),
     "bo-et": ("model", False, agent("bo", surrogate="et")),
     "ppo": ("rl", False, agent("ppo")),
