@@ -42,8 +42,13 @@ class Run:
 
 
 def gather(logs: Sequence[Path], file: Path = FILE, optima: Path = OPTIMA) -> None:
-    """Write the tables from the logs of runs; of a run in several logs the last counts."""
+    """Add the logs of runs to the tables; of a run in the table or several logs the last counts."""
     rows: dict[tuple[str, str, int, int], list[object]] = {}
+    if file.exists():
+        with file.open(newline="", encoding="utf-8") as stream:
+            for row in list(csv.reader(stream))[1:]:
+                if row[1] in CONTESTANTS:
+                    rows[row[0], row[1], int(row[2]), int(row[3])] = [*row]
     for log in logs:
         for line in log.read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
