@@ -27,13 +27,17 @@ def main() -> None:
     runs["score"] = ((runs.best_reward - runs.zero) / (runs.one - runs.zero)).fillna(0.0)
     runs["setting"] = runs.agents.str.contains(", drawn").map({False: "default", True: "drawn"})
     runs["agents"] = runs.agents.str.removesuffix(", drawn")
-    scores = runs.groupby(["agents", "setting", "hyperparameters"], sort=False).score.agg(["mean", "size"]).reset_index()
+    scores = (
+        runs.groupby(["agents", "setting", "hyperparameters"], sort=False).score.agg(["mean", "size"]).reset_index()
+    )
     scores = scores.rename(columns={"mean": "score", "size": "runs"}).round({"score": 4})
     scores = scores.sort_values(["agents", "score"], ascending=[True, False], kind="stable")
     scores.to_csv(ROOT / "benchmarks/results/marl-tuning.csv", index=False, lineterminator="\n")
     for agent, own in scores.groupby("agents"):
         best, default = own.iloc[0], own[own.setting == "default"].iloc[0]
-        print(f"{agent}: {best.score:.3f} of {len(own)} settings, default {default.score:.3f}\n  {best.hyperparameters}")
+        print(
+            f"{agent}: {best.score:.3f} of {len(own)} settings, default {default.score:.3f}\n  {best.hyperparameters}"
+        )
 
 
 if __name__ == "__main__":

@@ -15,10 +15,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
+from stable_baselines3.common.distributions import MultiCategoricalDistribution
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.utils import polyak_update
 from stable_baselines3.common.vec_env import VecEnv
 
+from archgym.agents.rl_policy import DesignDistribution
 from archgym.agents.rl_views import SequentialView, View
 from archgym.agents.surrogate import squash
 from archgym.space import Designs
@@ -121,7 +123,10 @@ class OnPolicyLearner(PolicyLearner):
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        for parameter in self.model.policy.parameters():
+        policy = self.model.policy
+        if type(policy.action_dist) is MultiCategoricalDistribution:
+            policy.action_dist = DesignDistribution(list(policy.action_dist.action_dims))
+        for parameter in policy.parameters():
             parameter.register_hook(_finite)
 
     def _masks(self, step: int, count: int) -> dict[str, Any]:

@@ -185,3 +185,31 @@ def test_learning_from_designs_that_the_policy_would_never_draw_keeps_it_sound(n
         agent.learner.learn(space.sample(rng, 4), rng.normal(size=4))
     assert all(np.isfinite(value).all() for value in agent.learner.arrays().values())
     space.check(agent.ask(3))
+
+
+def test_the_distribution_of_designs_is_the_librarys_in_one_tensor():
+    import torch
+    from stable_baselines3.common.distributions import MultiCategoricalDistribution
+
+    from archgym.agents.rl_policy import DesignDistribution
+
+    sizes, generator = [3, 1, 7, 2, 5], torch.Generator().manual_seed(0)
+    logits = 3.0 * torch.randn(40, sum(sizes), generator=generator)
+    designs = torch.stack([torch.randint(size, (40,), generator=generator) for size in sizes], dim=1)
+    found = []
+    for kind in (MultiCategoricalDistribution, DesignDistribution):
+        given = logits.clone().requires_grad_()
+        made = kind(sizes).proba_distribution(given)
+        chances, entropy = made.log_prob(designs), made.entropy()
+        (chances.sum() + (entropy**2).sum()).backward()
+        found.append((chances.detach(), entropy.detach(), given.grad, made.mode()))
+    for theirs, ours in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs)
+    made = DesignDistribution(sizes).proba_distribution(logits[:1].expand(20_000, -1))
+    drawn = made.sample()
+    start = 0
+    for column, size in enumerate(sizes):
+        share = torch.bincount(drawn[:, column], minlength=size) / len(drawn)
+        wanted = logits[0, start : start + size].softmax(0)
+        torch.testing.assert_close(share, wanted, atol=0.02, rtol=0.0)
+        start += size
