@@ -1,7 +1,8 @@
-"""Environment steps a second of a team and of single-agent PPO, learning included: ``python benchmarks/marl_speed.py``.
+"""Environment steps a second of teams and of single-agent PPO, learning included: ``python benchmarks/marl_speed.py``.
 
-One step is one design evaluated. Both run in one process on one thread and take turns, so that the ratio does not
-depend on what else the machine does; the simulator's own time counts for both; the mean over the turns is printed.
+One step is one design evaluated. All run in one process on one thread and take turns, so that the ratios do not depend on what
+else the machine does; the simulator's own time counts for all; the mean over the turns is printed. PPO runs twice: as this
+package's agent, whose policy is one tensor, and with the distribution that Stable-Baselines3 gives it.
 """
 
 from __future__ import annotations
@@ -11,35 +12,55 @@ import time
 import numpy as np
 
 from archgym import make_problem
-from archgym.rollout import run_search
+from archgym.agents import make_agent
+from archgym.rollout import Evaluator
 
-BUDGET, TURNS = 160, 2
+BUDGET, TURNS = 160, 3
 PROBLEMS = (
     ("DRAMEnv-v0", "cloud-1", "joint"),
     ("SoCEnv-v0", "SOC_example_8p", "latency-power-area"),
     ("SoCEnv-v0", "edge_detection", "latency-power-area"),
 )
+#: label -> agent, hyperparameters, whether the library's own distribution is put back
+LEARNERS = {
+    "mappo": ("mappo", {"batch_size": 16}, False),
+    "coma": ("coma", {"batch_size": 16}, False),
+    "coordination, batches of 16": ("coordination", {"batch_size": 16}, False),
+    "coordination, one at a time": ("coordination", {}, False),
+    "ppo": ("ppo", {"batch_size": 16}, False),
+    "ppo, the library's distribution": ("ppo", {"batch_size": 16}, True),
+}
 
 
-def rate(problem, agent: str, seed: int) -> float:
-    """Steps a second of CPU time; both agents learn in batches of 16 designs."""
+def rate(problem, label: str, seed: int) -> float:
+    """Steps a second of CPU time."""
+    from stable_baselines3.common.distributions import MultiCategoricalDistribution
+
+    name, settings, own = LEARNERS[label]
     start = time.process_time()
-    run_search(problem, agent, budget=BUDGET, seed=seed, hyperparameters={"batch_size": 16})
+    agent = make_agent(name, problem.space, seed, settings)
+    if own:
+        policy = agent.learner.model.policy
+        policy.action_dist = MultiCategoricalDistribution(policy.action_dist.action_dims)
+    agent.run(Evaluator(problem, BUDGET))
     return BUDGET / (time.process_time() - start)
 
 
 def main() -> None:
     for id, workload, objective in PROBLEMS:
         problem = make_problem(id, workload=workload, objective=objective)
-        for agent in ("mappo", "coma", "ppo"):  # imports and compilation
-            rate(problem, agent, 99)
-        turns = [[rate(problem, agent, seed) for agent in ("mappo", "coma", "ppo")] for seed in range(TURNS)]
-        team, credit, single = np.mean(turns, axis=0)
-        print(
-            f"{workload}, {len(problem.space)} parameters: mappo {team:.0f}, coma {credit:.0f}, ppo {single:.0f} steps/s; "
-            f"mappo / ppo {team / single:.2f}, coma / ppo {credit / single:.2f}",
-            flush=True,
-        )
+        for label in LEARNERS:  # imports and compilation
+            rate(problem, label, 99)
+        turns = [[rate(problem, label, seed) for label in LEARNERS] for seed in range(TURNS)]
+        rates = dict(zip(LEARNERS, np.mean(turns, axis=0), strict=True))
+        print(f"\n{id}, {workload}, {len(problem.space)} parameters")
+        for label, steps in rates.items():
+            print(f"  {label:32} {steps:6.0f} steps/s, {steps / rates['ppo']:5.2f} of ppo, "
+                  f"{steps / rates[label_of_library()]:5.2f} of the library's", flush=True)  # fmt: skip
+
+
+def label_of_library() -> str:
+    return next(label for label, (_, _, own) in LEARNERS.items() if own)
 
 
 if __name__ == "__main__":
