@@ -22,8 +22,9 @@ from archgym.statistics import bootstrap, interquartile_mean
 from archgym.study import Store
 
 ROOT = Path(__file__).parents[1]
-CHECKPOINTS = (50, 100, 200)
-TEAMS, SINGLE = ("mappo", "mappo, subsystems", "coma", "bandits"), ("ppo", "a2c", "sac")
+CHECKPOINTS = (30, 50, 100, 200)
+TEAMS = ("coordination", "mappo", "mappo, subsystems", "coma", "bandits")
+SINGLE = ("ppo", "a2c", "sac")
 
 
 def scaled(view: View, group: Group) -> np.ndarray:
@@ -170,7 +171,7 @@ def main() -> None:
     sizes = {v.label: len(v.problem.space) for v in analysis.views}
     parts: dict[str, list[View]] = {
         "memory controller, 10": [v for v in analysis.views if sizes[v.label] == 10],
-        "controller and memory, 18": [v for v in analysis.views if sizes[v.label] == 18],
+        "18 and 26 parameters": [v for v in analysis.views if 10 < sizes[v.label] < 30],
         "32 to 60 parameters": [v for v in analysis.views if sizes[v.label] >= 30],
     }
     pooled(analysis, parts)
