@@ -19,6 +19,8 @@ from archgym.envs.online_memory import ACTION_SPACE, OnlineMemory
 
 SMALL = ("synthetic:phases?requests=4000&seed=1", "mediabench-jpegdecode_32?requests=4000")
 FULL = ("synthetic:phases?requests=40000&seed=1", "mediabench-jpegdecode_32", "mediabench-c-ray-1.1_32")
+#: name, own credit, whether the team starts from the best static settings and is paid for what it adds to them
+VARIANTS = (("mappo", 0.0, False), ("coma", 0.5, False), ("mappo, from the static settings", 0.0, True))
 
 
 def serve(memory: OnlineMemory, design) -> float:
@@ -63,11 +65,11 @@ def main() -> None:
         static, reward = best_static(memory, tries, 0)
         print(f"  best static of {tries + 1}: {reward:.4f} {ACTION_SPACE.row(static)}")
         print(f"  greedy oracle, {tries // 4 + 2} tries a window: {greedy_oracle(memory, static, tries // 4, 0):.4f}")
-        for name, own_credit in (("mappo", 0.0), ("coma", 0.5)):
+        for name, own_credit, begin in VARIANTS:
             settings = TeamSettings(own_credit=own_credit, hidden=32, learning_rate=0.02, entropy=0.003, discount=0.9)
             start, totals = time.process_time(), []
             for seed in range(seeds):
-                learner, history = train_online(env, episodes, settings, seed)
+                learner, history = train_online(env, episodes, settings, seed, static if begin else None)
                 totals.append(
                     (control(env, learner).total, float(np.mean(history[:10])), float(np.mean(history[-10:])))
                 )

@@ -157,6 +157,13 @@ class TeamLearner:
             drawn = torch.multinomial(flat, 1, generator=self.generator)
             return np.asarray(drawn.reshape(logits.shape[:-1]).numpy(), dtype=np.int64)
 
+    def lean(self, actions: Actions, strength: float) -> None:
+        """Make ``actions`` (n,) more likely than others wherever the agents are, by ``strength`` in log-probability."""
+        with torch.no_grad():
+            bias = self.policy.biases[-1]
+            for agent, action in enumerate(actions.tolist()):
+                bias[0 if self.settings.shared else agent, action] += strength
+
     def update(self, steps: Steps, memory: Memory | None = None) -> None:
         """Learn from one batch of experience.
 

@@ -162,3 +162,20 @@ def test_a_team_learns_to_control():
     assert [replayed.step(action) for action in episode.actions] == episode.rewards.tolist()
     with pytest.raises(ConfigError, match="episodes"):
         train_online(env, 0)
+
+
+def test_a_team_starts_from_static_settings_and_goes_on_from_there():
+    pytest.importorskip("torch")
+    from archgym.agents.online_training import control, serve, train_online
+    from archgym.agents.team_learner import TeamSettings
+
+    env = ParallelOnlineEnv("synthetic:random?requests=300&seed=1", window=100)
+    static = ACTION_SPACE.default
+    memory = OnlineMemory("synthetic:random?requests=300&seed=1", 100, "ddr3-1600", "rbc")
+    served = serve(env, static)
+    assert [memory.step(static) for _ in served.rewards] == served.rewards.tolist()
+    still = TeamSettings(hidden=8, learning_rate=1e-6, critic_rate=1e-6)
+    learner, _ = train_online(env, 1, still, static=static)
+    assert np.array_equal(control(env, learner).actions, served.actions)
+    _, totals = train_online(env, 40, seed=0, static=static)
+    assert np.mean(totals[-5:]) > np.mean(totals[:5])
