@@ -46,7 +46,14 @@ def build(name: str, directory: Path) -> Dataset:
             for agent in recipe["agents"]:
                 for seed in recipe["seeds"]:
                     run_search(problem, agent, recipe["budget"], seed, directory=logs)
-        return build_dataset([logs], directory, name=name, description=recipe["description"], licence=LICENCE)
+        return build_dataset(
+            [logs],
+            directory,
+            name=name,
+            description=recipe["description"],
+            licence=LICENCE,
+            published=recipe["published"],
+        )
 
 
 def files(directory: Path) -> dict[str, bytes]:

@@ -49,7 +49,7 @@ print(f"trained on {proxy.data['rows']} rows in {time.perf_counter() - started:.
 
 truths = held_out_truth(proxy, dataset)
 errors = evaluate_proxy(proxy, truths)
-pd.DataFrame({name: entry["overall"] for name, entry in errors["metrics"].items()}).T[["relative_rmse", "mape", "worst", "r2", "rank"]]
+pd.DataFrame({name: entry["overall"]["new"] for name, entry in errors["metrics"].items()}).T[["relative_rmse", "mape", "worst", "r2", "rank"]]
 
 # %%
 figure, axes = plt.subplots(1, len(targets), figsize=(10, 3.4), layout="constrained")

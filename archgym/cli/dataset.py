@@ -72,6 +72,7 @@ def _describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="", help="for people (default: the directory's name)")
     parser.add_argument("--description", default="", help="one or two sentences for the card")
     parser.add_argument("--licence", default=None, help="of the data, an SPDX name or your own words")
+    parser.add_argument("--published", default="", metavar="YYYY-MM-DD", help="date of publication (default: none)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -91,7 +92,13 @@ def _build(options: argparse.Namespace) -> int:
         options.steps,
     )
     made = build_dataset(
-        options.sources, options.out, chosen, options.name, options.description, options.licence or "not stated"
+        options.sources,
+        options.out,
+        chosen,
+        options.name,
+        options.description,
+        options.licence or "not stated",
+        published=options.published,
     )
     return _made(made)
 
@@ -181,7 +188,11 @@ def _export(options: argparse.Namespace) -> int:
 def _merge(options: argparse.Namespace) -> int:
     from archgym.dataset import merge_datasets
 
-    return _made(merge_datasets(options.sources, options.out, options.name, options.description, options.licence))
+    return _made(
+        merge_datasets(
+            options.sources, options.out, options.name, options.description, options.licence, options.published
+        )
+    )
 
 
 def _import(options: argparse.Namespace) -> int:
@@ -200,5 +211,7 @@ def _import(options: argparse.Namespace) -> int:
         options.allow_missing,
         options.name,
         options.licence or "not stated",
+        options.description,
+        options.published,
     )
     return _made(made)

@@ -171,14 +171,15 @@ def _show(report: dict[str, Any]) -> None:
           f"{100 * report['feasibility_accuracy']:.2f} %")  # fmt: skip
     rows = []
     for name, found in report["metrics"].items():
-        for where, e in (("all", found["overall"]), *found["workloads"].items()):
-            if e["rows"]:
-                new = e["new"].get("relative_rmse")
-                rows.append([name, where, e["rows"], _percent(e["relative_rmse"]), _percent(new), _percent(e["mape"]), _percent(e["worst"]),
-                             _plain(e["r2"]), _plain(e["rank"]), _percent(e["within"]["0.6827"]),
-                             _percent(e["within"]["0.9545"]), e["far_rows"]])  # fmt: skip
-    table("Errors", ["metric", "workload", "rows", "relative RMSE", "of new forms", "mean error", "worst", "R²", "rank", "within 1 dev.",
-                     "within 2 dev.", "far"], rows)  # fmt: skip
+        for where, parts in (("all", found["overall"]), *found["workloads"].items()):
+            for part, e in parts.items():
+                if e["rows"]:
+                    rows.append([name, where, part, e["rows"], _percent(e["relative_rmse"]), _percent(e["mape"]),
+                                 _percent(e["worst"]), _plain(e["r2"]), _plain(e["rank"]), _percent(e["within"]["0.6827"]),
+                                 _percent(e["within"]["0.9545"]), e["far_rows"]])  # fmt: skip
+    table("Errors (new: no training design behaves the same; recalled: one does, and its result is repeated)",
+          ["metric", "workload", "designs", "rows", "relative RMSE", "mean error", "worst", "R²", "rank", "within 1 dev.",
+           "within 2 dev.", "far"], rows)  # fmt: skip
     top = [[r["workload"], r["objective"], r["pool"], k, number(e["regret"]), _percent(e["share"]), e["hits"]]
            for r in report["regret"] for k, e in r["top"].items()]  # fmt: skip
     if top:

@@ -29,6 +29,7 @@ def build_dataset(
     description: str = "",
     licence: str = "not stated",
     rows_per_part: int = ROWS_PER_PART,
+    published: str = "",
 ) -> Dataset:
     """Gather complete runs into a dataset.
 
@@ -36,9 +37,10 @@ def build_dataset(
         sources: run files, directories of run files, studies.
         directory: of the new dataset; must not exist.
         chosen: which runs, and how much of each.
+        published: date of publication, ``YYYY-MM-DD``, or empty.
 
     Raises:
-        ConfigError: if a source is missing or the directory exists.
+        ConfigError: if a source is missing, the directory exists or ``published`` is no date.
         RunFileError: if a log is damaged.
         DatasetError: if the logs differ in space, metrics or simulator version (the difference is named), or a
             feasible row lacks a metric that others have.
@@ -66,6 +68,7 @@ def build_dataset(
                     description,
                     licence,
                     rows_per_part,
+                    published,
                 )
             refuse_differences(first, stub, "the first log", f"the run of {_who(run)}")
             add_logged_run(writer, take_steps(run, chosen.steps))
@@ -123,6 +126,7 @@ def merge_datasets(
     name: str = "",
     description: str = "",
     licence: str | None = None,
+    published: str = "",
 ) -> Dataset:
     """Put several datasets into one.
 
@@ -143,7 +147,14 @@ def merge_datasets(
             )
     seen: dict[str, str] = {}
     with DatasetWriter(
-        directory, first.design_space, first.metric_table, first.simulator, name, description, licence or first.licence
+        directory,
+        first.design_space,
+        first.metric_table,
+        first.simulator,
+        name,
+        description,
+        licence or first.licence,
+        published=published,
     ) as writer:
         for source, dataset in zip(sources, datasets, strict=True):
             numbers = np.array(

@@ -6,6 +6,7 @@ Source of the vocabulary: MLCommons Croissant format 1.0.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +91,14 @@ def croissant(manifest: Manifest) -> dict[str, Any]:
         }
         for field in schema
     ]
-    return {
+    whole: dict[str, Any] = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "name": manifest.name,
         "description": manifest.description or f"Evaluations by simulator {manifest.simulator['name']}.",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "license": manifest.licence,
+        "license": _licence(manifest.licence),
+        "citeAs": citation(manifest),
         "version": f"{manifest.simulator['version']}.0.0",
         "distribution": [*parts, every],
         "recordSet": [
@@ -109,6 +111,23 @@ def croissant(manifest: Manifest) -> dict[str, Any]:
             }
         ],
     }
+    return whole | ({"datePublished": manifest.published} if manifest.published else {})
+
+
+def citation(manifest: Manifest) -> str:
+    """How to cite the dataset, in BibTeX; its content hash says which data are meant."""
+    entries = [
+        ("title", f"{{{manifest.name}: evaluations by simulator {manifest.simulator['name']}}}"),
+        *([("year", manifest.published[:4])] if manifest.published else []),
+        ("note", f"{manifest.rows} rows made with archgym, simulator version {manifest.simulator['version']}, "
+                 f"content SHA-256 {manifest.content[:16]}"),
+    ]  # fmt: skip
+    return f"@misc{{{manifest.name}, {', '.join(f'{key} = {{{value}}}' for key, value in entries)}}}"
+
+
+def _licence(text: str) -> str:
+    """The address of a licence that has an SPDX name, else its text."""
+    return f"https://spdx.org/licenses/{text}.html" if re.fullmatch(r"[A-Za-z0-9.+-]+", text) else text
 
 
 def _note(field: Any) -> str:

@@ -101,12 +101,15 @@ def import_csv(
     allow_missing: bool = False,
     name: str = "",
     licence: str = "not stated",
+    description: str = "",
+    published: str = "",
 ) -> Dataset:
     """Read a CSV file with a header line into a dataset with one run by agent ``imported``.
 
     Args:
         problem: the family whose space and metrics the table is mapped to.
         simulator, version: what made the numbers; equal to the family's own only if it did.
+        description, published: as `build_dataset` takes them.
         allow_missing: keep rows whose metrics are missing or not finite (as null) instead of refusing the file.
 
     Raises:
@@ -119,7 +122,10 @@ def import_csv(
     metrics = [metric for metric in target.metrics if metric.name in mapping.metrics]
     reader = _Reader(path, mapping, target, allow_missing)
     who = {"name": simulator, "version": version}
-    with DatasetWriter(directory, target.space, metrics, who, name, f"Imported from {path.name}.", licence) as writer:
+    description = description or f"Imported from {path.name}."
+    with DatasetWriter(
+        directory, target.space, metrics, who, name, description, licence, published=published
+    ) as writer:
         task = {"problem": target.id, "objective": target.objective_name, "objective_definition": None}
         run = writer.add_run(describe(target.workload), task, "imported", {"file": path.name}, 0, 1, 1, path.name)
         step = 0

@@ -33,6 +33,7 @@ class Manifest:
         name: for people; also the stem of exported files.
         description: one or two sentences.
         licence: of the data, an SPDX name or free text.
+        published: the date of publication, ``YYYY-MM-DD``; empty if not stated.
         simulator: ``{"name", "version"}``.
         space: as `Space.to_json`.
         metrics: one mapping a metric: name, unit, direction, help, part_of.
@@ -62,6 +63,7 @@ class Manifest:
     parts: tuple[Mapping[str, Any], ...] = ()
     measures: Mapping[str, Any] = field(default_factory=dict)
     made_with: Mapping[str, str] = field(default_factory=dict)
+    published: str = ""
 
     @cached_property
     def design_space(self) -> Space:

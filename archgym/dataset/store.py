@@ -5,6 +5,7 @@ A dataset appears under its name only when it is complete; until then it is in `
 
 from __future__ import annotations
 
+import datetime
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,10 +34,11 @@ class DatasetWriter:
     Args:
         directory: where the dataset will be; must not exist.
         name, description, licence: for the manifest and the card.
+        published: date of publication, ``YYYY-MM-DD``, or empty.
         simulator: ``{"name", "version"}``.
 
     Raises:
-        ConfigError: if the directory exists.
+        ConfigError: if the directory exists, or ``published`` is no date.
         DatasetError: if columns would share a name.
     """
 
@@ -50,8 +52,9 @@ class DatasetWriter:
         description: str = "",
         licence: str = "not stated",
         rows_per_part: int = ROWS_PER_PART,
+        published: str = "",
     ) -> None:
-        self.directory = Path(directory)
+        self.directory, self.published = Path(directory), _date(published)
         if self.directory.exists():
             raise ConfigError(f"{self.directory} exists already; choose another name or remove it")
         self.space, self.metrics, self.simulator = space, tuple(metrics), dict(simulator)
@@ -217,6 +220,7 @@ class DatasetWriter:
             content=self._digest.hexdigest(),
             parts=tuple(self._parts),
             measures=self.coverage.summary(),
+            published=self.published,
             made_with={"archgym": __version__, "pyarrow": arrow().__version__},
         )
         manifest.save(self._temporary)
@@ -224,6 +228,17 @@ class DatasetWriter:
         write_croissant(manifest, self._temporary)
         os.replace(self._temporary, self.directory)
         return Dataset(self.directory, manifest)
+
+
+def _date(text: str) -> str:
+    """The text, which must be empty or a date."""
+    try:
+        valid = not text or datetime.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ConfigError(f"published: {text!r} is not a date; allowed: YYYY-MM-DD")
+    return text
 
 
 @dataclass(frozen=True)

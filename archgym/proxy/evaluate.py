@@ -99,11 +99,12 @@ def held_out_designs(proxy: Proxy, count: int, seed: int = 0) -> Designs:
 def evaluate_proxy(proxy: Proxy, truths: Sequence[Truth]) -> dict[str, Any]:
     """Errors of every metric, overall and by workload, and of feasibility, as JSON.
 
-    For each metric: ``relative_rmse`` (root mean square error over mean magnitude), ``mape`` (mean relative error),
-    ``worst`` (largest relative error), ``r2``, ``rank`` (Spearman's correlation), ``within`` (share of errors within
-    the deviation that should hold 50, 68.27, 90 and 95.45 %), ``scaled_rms`` (root mean square of error over
-    deviation; 1 if calibrated), ``near``/``far`` (relative RMSE of designs near to and far from the data), and
-    ``known_rows`` and ``new`` (the same measures of designs whose canonical form no training row has).
+    Errors are told apart, ``new`` from ``recalled``: a new design is predicted, while of a recalled one the proxy has seen
+    a training design that behaves the same, and repeats its result. Of either: ``rows``, ``relative_rmse`` (root mean
+    square error over the mean magnitude of all rows, new or not, so that the two compare), ``mape`` (mean relative
+    error), ``worst`` (largest relative error), ``r2``, ``rank`` (Spearman's correlation), ``within`` (share of errors
+    within the deviation that should hold 50, 68.27, 90 and 95.45 %), ``scaled_rms`` (root mean square of error over
+    deviation; 1 if calibrated), and ``near``/``far`` (relative RMSE of designs near to and far from the data).
     """
     report: dict[str, Any] = {"proxy": proxy.name, "rows": sum(len(truth.designs) for truth in truths), "metrics": {}}
     report["feasibility_accuracy"] = float(
@@ -126,38 +127,46 @@ def _errors(truths: Sequence[Truth], name: str) -> dict[str, Any]:
     deviation = joined([truth.predicted.extras[f"deviation.{name}"] for truth in truths])
     far = joined([truth.predicted.extras["is_far"] for truth in truths])
     known = joined([truth.predicted.extras[f"known.{name}"] for truth in truths])
-    new = errors(true[~known], predicted[~known], deviation[~known], far[~known])
-    return errors(true, predicted, deviation, far) | {"known_rows": int(known.sum()), "new": new}
+    size = float(np.mean(np.abs(true))) if len(true) else 0.0
+
+    def part(chosen: NDArray[np.bool_]) -> dict[str, Any]:
+        return errors(true[chosen], predicted[chosen], deviation[chosen], far[chosen], size)
+
+    return {"new": part(~known), "recalled": part(known)}
 
 
-def errors(true: Floats, predicted: Floats, deviation: Floats, far: NDArray[np.bool_]) -> dict[str, Any]:
-    """The measures that `evaluate_proxy` describes, of one metric; None where they have no value."""
+def errors(
+    true: Floats, predicted: Floats, deviation: Floats, far: NDArray[np.bool_], size: float = 0.0
+) -> dict[str, Any]:
+    """The measures that `evaluate_proxy` describes, of one metric; None where they have no value.
+
+    Args:
+        size: what errors are relative to; the mean magnitude of ``true`` if 0.
+    """
     if not len(true):
         return {"rows": 0}
     error = predicted - true
-    size = float(np.mean(np.abs(true))) or 1.0
+    size = size or float(np.mean(np.abs(true))) or 1.0
     relative = np.abs(error[true != 0] / true[true != 0])
     spread = float(np.sum((true - true.mean()) ** 2))
     scaled = np.abs(error) / np.maximum(deviation, 1e-300)
     return {
         "rows": len(true),
-        "relative_rmse": float(np.sqrt(np.mean(error**2))) / size,
+        "relative_rmse": _relative(error, size),
         "mape": float(relative.mean()) if len(relative) else None,
         "worst": float(relative.max()) if len(relative) else None,
         "r2": 1.0 - float(np.sum(error**2)) / spread if spread > 0 else None,
         "rank": rank_correlation(true, predicted),
         "within": {f"{level:.4g}": float(np.mean(scaled <= gaussian_width(level))) for level in LEVELS},
         "scaled_rms": float(np.sqrt(np.mean(np.minimum(scaled, 1e6) ** 2))),
-        "near": _part(error, true, ~far),
-        "far": _part(error, true, far),
+        "near": _relative(error[~far], size) if not far.all() else None,
+        "far": _relative(error[far], size) if far.any() else None,
         "far_rows": int(far.sum()),
     }
 
 
-def _part(error: Floats, true: Floats, chosen: NDArray[np.bool_]) -> float | None:
-    if not chosen.any() or not np.abs(true[chosen]).mean():
-        return None
-    return float(np.sqrt(np.mean(error[chosen] ** 2)) / np.mean(np.abs(true[chosen])))
+def _relative(error: Floats, size: float) -> float:
+    return float(np.sqrt(np.mean(error**2))) / size
 
 
 def rank_correlation(first: Floats, second: Floats) -> float | None:

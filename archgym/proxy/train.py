@@ -99,10 +99,12 @@ def train_on(
     tell: Tell = lambda line: None,
     hold_out: bool = True,
     choices: Mapping[str, Candidate] | None = None,
+    calibrated: bool = True,
 ) -> Proxy:
     """A proxy from rows already gathered; ``choices`` gives each target's candidate instead of choosing.
 
-    A workload gets models of its own; with ``general`` one model learns all workloads by their features.
+    A workload gets models of its own; with ``general`` one model learns all workloads by their features. Unless
+    ``calibrated``, deviations are the bare spread of the members, which orders designs but says not how far each is off.
     """
     used = np.unique(samples.workload).tolist()
     if general and len(used) < 2:
@@ -125,7 +127,7 @@ def train_on(
             table = make_table(feasible, manifest, number)
             fold = feasible.workload if general else folds_of(feasible.designs, folds)
             given = None if choices is None else choices[name]
-            model, entry = _one_target(f"{name} on {where}", table, fold, kinds, seed, members, tell, given)
+            model, entry = _one_target(f"{name} on {where}", table, fold, kinds, seed, members, tell, given, calibrated)
             parts.append(Part(name, fingerprint, model))
             report.setdefault(name, {})[where] = entry
         if not rows.feasible.all():
@@ -180,7 +182,7 @@ def make_table(samples: Samples, manifest: Manifest, target: int) -> Table:
 
 def _one_target(
     name: str, table: Table, fold: NDArray[np.int64], kinds: Sequence[str], seed: int, members: int, tell: Tell,
-    given: Candidate | None,
+    given: Candidate | None, calibrated: bool,
 ) -> tuple[TargetModel, dict[str, Any]]:  # fmt: skip
     logarithm = wants_logarithm(table.target)
     few = np.arange(min(len(table), CHOICE_ROWS))  # rows are in the order of a hash: the first ones are a sample
@@ -191,8 +193,10 @@ def _one_target(
         f"{name}: {best}"
         + (f", cross-validated relative RMSE {min(s for _, s in choice.scores):.3%}" if choice.scores else "")
     )
-    numbers = calibrate(best, table.take(few), fold[few], seed, _some(best, members), logarithm)
-    model = fit_target(best, table, seed, _some(best, members), logarithm).calibrated(*numbers)
+    model = fit_target(best, table, seed, _some(best, members), logarithm)
+    if calibrated:
+        numbers = calibrate(best, table.take(few), fold[few], seed, _some(best, members), logarithm)
+        model = model.calibrated(*numbers)
     entry = {
         "model": str(best),
         "logarithm": logarithm,

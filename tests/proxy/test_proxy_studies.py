@@ -8,6 +8,7 @@ import pytest
 from archgym import make_problem
 from archgym.proxy.fit import Candidate, predict, relative_rmse
 from archgym.proxy.studies import NAMES, Scale, run_proxy_study
+from archgym.proxy.studies.active import needed
 from archgym.proxy.studies.common import fit, new_and_recalled, simulated, table_of
 
 RIDGE = Candidate("ridge", {"alpha": 0.01})
@@ -49,3 +50,14 @@ def test_every_study_leaves_a_table_a_picture_and_findings(name, tmp_path):
     assert paths[".png"].stat().st_size > 10_000
     assert told
     assert outcome.findings
+
+
+def test_simulations_needed_are_counted_from_where_the_error_stays_low():
+    def rows(rule, errors):
+        return [{"rule": rule, "simulations": 100 * (n + 1), "e": error} for n, error in enumerate(errors)]
+
+    drawn = rows("random", [8.0, 4.0, 2.0, 1.0])
+    assert needed([*drawn, *rows("uncertainty", [4.0, 1.0, 0.5, 0.2])], "uncertainty", "e") == 200
+    assert needed([*drawn, *rows("uncertainty", [0.5, 2.0, 1.0, 0.2])], "uncertainty", "e") == 300
+    assert needed([*drawn, *rows("uncertainty", [4.0, 3.0, 2.0, 1.5])], "uncertainty", "e") is None
+    assert needed(drawn, "random", "e") == 400

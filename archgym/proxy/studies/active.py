@@ -1,7 +1,7 @@
 """``proxy-active``: designs chosen by uncertainty against designs drawn at random.
 
-The error is over all held-out designs, which are the same for both; what a proxy recalls depends on what it learnt from, and
-the error of its new designs stands beside it.
+All rules of a seed are judged by the same held-out designs: by all of them, and by those **new** to every proxy of the
+seed, none of which has seen a design that behaves the same.
 """
 
 from __future__ import annotations
@@ -10,76 +10,124 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from archgym.proxy.active import RULES, active_learning
-from archgym.proxy.simulator import Proxy
-from archgym.proxy.studies.common import GAUSSIAN, Outcome, Scale, Tell, simulated, truth
-from archgym.report.style import BLUE, ORANGE, new_figure, save
+from archgym.problem import Problem
+from archgym.proxy.active import NEIGHBOURS, Round, active_learning
+from archgym.proxy.samples import Samples
+from archgym.proxy.studies.common import GAUSSIAN, Outcome, Scale, Tell, percent, simulated, truth
+from archgym.report.style import BLUE, GREEN, ORANGE, new_figure, save
 
-TARGETS = ("mean_latency_s",)
-START, BATCH, BUDGET, POOL = 500, 500, 4000, 6000
-WORKLOADS = ("stream", "random", "cloud-1")
+TARGETS = ("mean_latency_s", "average_power_W")
+START, BATCH, BUDGET, POOL, JUDGES = 500, 500, 3000, 6000, 4000
+WORKLOADS = ("stream", "random", "cloud-1")  # the share of neighbours was chosen on cloud-2
+#: name, rule and share of neighbours
+WAYS = (
+    ("random", "random", 0.0),
+    ("uncertainty of the metric alone", "uncertainty", 0.0),
+    ("uncertainty", "uncertainty", NEIGHBOURS),
+)
+COLOURS = (ORANGE, GREEN, BLUE)
 
 
 def run(scale: Scale, tell: Tell) -> Outcome:
     rows: list[dict[str, Any]] = []
     for workload in WORKLOADS if scale.share == 1.0 else WORKLOADS[:1]:
         problem = truth("DRAMEnv-v0", workload)
-        judges = simulated(problem, TARGETS, 4000, 1, judging=True)
-
-        def judge(proxy: Proxy, problem: Any = problem, judges: Any = judges) -> dict[str, float]:
-            found, errors = proxy(judges.designs, problem.workload), {}
-            for name, true in zip(TARGETS, judges.targets.T, strict=True):
-                square, new = (found[name] - true) ** 2, ~found.extras[f"known.{name}"]
-                errors[name] = float(np.sqrt(np.mean(square)) / np.mean(true))
-                errors[f"new.{name}"] = float(np.sqrt(np.mean(square[new])) / np.mean(true)) if new.any() else 0.0
-            return errors
-
-        for rule in RULES:
-            for seed in range(scale.seeds):
-                rounds = active_learning(
+        judges = simulated(problem, TARGETS, scale.of(JUDGES), 1, judging=True)
+        for seed in range(scale.seeds):
+            found = {}
+            for name, rule, share in WAYS:
+                found[name] = active_learning(
                     problem, TARGETS, GAUSSIAN, scale.of(START), scale.of(BATCH), scale.of(BUDGET), rule, POOL, seed,
-                    members=3, judge=judge,
+                    members=3, neighbours=share,
                 )  # fmt: skip
-                for entry in rounds:
-                    rows.append({"workload": workload, "rule": rule, "seed": seed, "simulations": entry.rows,
-                                 **{f"relative_rmse.{name}": value for name, value in entry.errors.items()}})  # fmt: skip
-                tell(f"{workload}, {rule}, seed {seed}: {rows[-1]['relative_rmse.mean_latency_s']:.3%} "
-                     f"after {rows[-1]['simulations']:,} simulations")  # fmt: skip
+                tell(f"{workload}, seed {seed}, {name}: {found[name][-1].rows:,} simulations")
+            mine = judged(problem, judges, found)
+            rows += [{"workload": workload, "seed": seed, **row} for row in mine]
+            tell(f"{workload}, seed {seed}: " + "; ".join(
+                f"{row['rule']} {row['metric']} {row['relative_rmse']:.2%} (new {row['new_relative_rmse']:.2%})"
+                for row in mine if row["simulations"] == scale.of(BUDGET)))  # fmt: skip
     return Outcome("proxy-active", rows, _findings(rows), lambda stem: _draw(rows, stem))
 
 
-def _curve(rows: list[dict[str, Any]], workload: str, rule: str) -> tuple[list[int], list[float]]:
-    """Simulations, and the geometric mean of the seeds' errors."""
-    mine = [row for row in rows if (row["workload"], row["rule"]) == (workload, rule)]
-    sizes = sorted({row["simulations"] for row in mine})
-    column = f"relative_rmse.{TARGETS[0]}"
-    means = [float(np.exp(np.mean([np.log(row[column]) for row in mine if row["simulations"] == n]))) for n in sizes]
-    return sizes, means
+def judged(problem: Problem, judges: Samples, found: dict[str, list[Round]]) -> list[dict[str, Any]]:
+    """Each round's error by rule and metric: of all judges, and of those new to every proxy of ``found``."""
+    answers = {
+        name: [entry.proxy(judges.designs, problem.workload) for entry in rounds] for name, rounds in found.items()
+    }
+    rows = []
+    for target, true in zip(TARGETS, judges.targets.T, strict=True):
+        size = float(np.mean(np.abs(true)))
+        known = [answer.extras[f"known.{target}"] for rounds in answers.values() for answer in rounds]
+        new = ~np.any(known, axis=0)
+
+        def error(squares: NDArray[np.float64], size: float = size) -> float:
+            return float(np.sqrt(np.mean(squares))) / size if len(squares) else float("nan")
+
+        for name, rounds in found.items():
+            for entry, answer in zip(rounds, answers[name], strict=True):
+                square = (answer[target] - true) ** 2
+                rows.append(
+                    {
+                        "rule": name, "metric": target, "simulations": entry.rows, "judges": len(true),
+                        "relative_rmse": error(square), "new": int(new.sum()), "new_relative_rmse": error(square[new]),
+                        "recalled": int(answer.extras[f"known.{target}"].sum()),
+                    }
+                )  # fmt: skip
+    return rows
+
+
+def needed(rows: list[dict[str, Any]], rule: str, column: str) -> int | None:
+    """The fewest simulations from which a rule's error stays at or below that of all simulations of ``random``.
+
+    Args:
+        rows: of one workload, seed and metric.
+    """
+    aim = max((row["simulations"], row[column]) for row in rows if row["rule"] == "random")[1]
+    mine = sorted((row["simulations"], row[column]) for row in rows if row["rule"] == rule)
+    above = [number for number, (_, value) in enumerate(mine) if not value <= aim]
+    first = above[-1] + 1 if above else 0
+    return mine[first][0] if first < len(mine) else None
 
 
 def _findings(rows: list[dict[str, Any]]) -> list[str]:
     lines = []
     for workload in dict.fromkeys(row["workload"] for row in rows):
-        sizes, drawn = _curve(rows, workload, "random")
-        asked, chosen = _curve(rows, workload, "uncertainty")
-        met = [n for n, value in zip(asked, chosen, strict=True) if value <= drawn[-1]]
-        told = f"after {met[0]:,} simulations ({met[0] / sizes[-1]:.0%})" if met else "not within as many"
-        lines.append(f"{workload}: the error of {sizes[-1]:,} random designs ({drawn[-1]:.3%}) is met by choice {told}")
+        for target in TARGETS:
+            some = [row for row in rows if (row["workload"], row["metric"]) == (workload, target)]
+            seeds = sorted({row["seed"] for row in some})
+            for column, which in (("relative_rmse", "all held-out designs"), ("new_relative_rmse", "new designs")):
+                told = []
+                for rule, _, _ in WAYS[1:]:
+                    counts = [needed([row for row in some if row["seed"] == seed], rule, column) for seed in seeds]
+                    told.append(f"{rule} {', '.join(f'{count:,}' if count else 'not met' for count in counts)}")
+                most = max(row["simulations"] for row in some)
+                ends = [row[column] for row in some if row["rule"] == "random" and row["simulations"] == most]
+                lines.append(
+                    f"{workload}, {target} of {which}: {most:,} random simulations give {percent(min(ends))} to "
+                    f"{percent(max(ends))}; simulations for the same error, by seed: {'; '.join(told)}"
+                )
     return lines
 
 
 def _draw(rows: list[dict[str, Any]], stem: Path) -> list[Path]:
     workloads = list(dict.fromkeys(row["workload"] for row in rows))
-    figure, axes = new_figure(4.2 * len(workloads) + 0.6, 3.8, 1, len(workloads))
-    for axis, workload in zip(np.ravel(axes), workloads, strict=True):
-        for rule, colour, label in (
-            ("random", ORANGE, "drawn at random"),
-            ("uncertainty", BLUE, "chosen by uncertainty"),
-        ):
-            sizes, errors = _curve(rows, workload, rule)
-            axis.plot(sizes, [100 * value for value in errors], "o-", color=colour, markersize=3.5, label=label)
-        axis.set(yscale="log", xlabel="simulations", ylabel="relative RMSE (%)", title=workload)
-        axis.legend(fontsize=8)
-    figure.suptitle("Mean latency of DRAMEnv-v0 designs that no training sees")
+    figure, axes = new_figure(4.2 * len(workloads) + 0.6, 6.4, len(TARGETS), len(workloads))
+    for line, target in zip(np.reshape(axes, (len(TARGETS), len(workloads))), TARGETS, strict=True):
+        for axis, workload in zip(line, workloads, strict=True):
+            for (rule, _, _), colour in zip(WAYS, COLOURS, strict=True):
+                mine = [row for row in rows
+                        if (row["workload"], row["metric"], row["rule"]) == (workload, target, rule)]  # fmt: skip
+                sizes = sorted({row["simulations"] for row in mine})
+                errors = [[100 * row["new_relative_rmse"] for row in mine if row["simulations"] == n] for n in sizes]
+                middle = [float(np.exp(np.mean(np.log(values)))) for values in errors]
+                axis.plot(sizes, middle, "o-", color=colour, markersize=3.5, label=rule)
+                axis.fill_between(sizes, np.min(errors, axis=1), np.max(errors, axis=1), color=colour, alpha=0.15)
+            axis.set(yscale="log", title=f"{target.rsplit('_', 1)[0].replace('_', ' ')}, {workload}")
+    for axis in np.ravel(axes)[-len(workloads) :]:
+        axis.set_xlabel("simulations")
+    for axis in np.ravel(axes)[:: len(workloads)]:
+        axis.set_ylabel("relative RMSE of new designs (%)")
+    np.ravel(axes)[0].legend(fontsize=8)
     return save(figure, stem)
