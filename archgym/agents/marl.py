@@ -241,7 +241,10 @@ class BanditTeam(Agent):
 
     name = "bandits"
     summary = "Independent Boltzmann bandits, one a parameter: each keeps a running value of every level it may choose."
-    use_when = "You need a light multi-agent baseline without PyTorch; warm (temperature 0.5) it is above random search everywhere."
+    use_when = (
+        "You need a light multi-agent baseline without PyTorch; with temperature 0.5 it is above random search on 18 "
+        "parameters and more."
+    )
     Hyperparameters = BanditHyperparameters
 
     def __init__(self, space: Space, seed: int = 0, hyperparameters: object | None = None) -> None:
