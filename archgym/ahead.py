@@ -24,6 +24,7 @@ def run_ahead(agent: Agent, evaluator: Evaluator, ahead: int, workers: int) -> N
 
     The agent is one that `check_can_ask_ahead` lets pass.
     """
+    agent.begin(evaluator.remaining)
     flying: deque[Future[Evaluation]] = deque()
     pool = ThreadPoolExecutor(workers)
     try:

@@ -10,7 +10,7 @@ import pytest
 from archgym import Metric, powers
 from archgym.agents import agent_class, agent_names
 from archgym.agents.base import Agent
-from archgym.ahead import run_ahead
+from archgym.ahead import check_can_ask_ahead, run_ahead
 from archgym.custom import register_simulator
 from archgym.errors import ConfigError
 from archgym.registry import make_problem
@@ -90,8 +90,13 @@ def test_asking_ahead_is_part_of_what_a_run_is():
     for settings, words in (({"ahead": -1}, "ahead: -1"), ({"ahead": 2, "batch_size": 8}, "batch_size: 8")):
         with pytest.raises(ConfigError, match=words):
             make_spec(problem(), "ga", 40, **settings)
-    with pytest.raises(ConfigError, match="'annealing' runs a loop of its own"):
-        make_spec(problem(), "annealing", 40, ahead=2)
+
+
+def test_an_agent_that_plans_for_its_budget_is_told_it_when_asked_ahead_too():
+    plain = run_search(problem(), "annealing", 60, 1, batch_size=1)
+    np.testing.assert_array_equal(run_search(problem(), "annealing", 60, 1, ahead=1).designs, plain.designs)
+    more = run_search(problem(), "annealing", 60, 1, ahead=4)
+    assert len(more) == 60
 
 
 class Listed(Agent):
@@ -105,6 +110,16 @@ class Listed(Agent):
 
     def tell(self, evaluation):
         self.check(evaluation)
+
+
+def test_an_agent_with_a_loop_of_its_own_cannot_be_asked_ahead():
+    class Own(Listed):
+        def run(self, evaluate, batch_size=None):
+            super().run(evaluate, batch_size)
+
+    check_can_ask_ahead(Listed)
+    with pytest.raises(ConfigError, match="'listed' runs a loop of its own"):
+        check_can_ask_ahead(Own)
 
 
 def test_an_interrupt_kills_what_runs_and_caches_none_of_it(tmp_path):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from archgym.agents.base import Agent, Evaluate, Hyperparameters, hyper
+from archgym.agents.base import Agent, Hyperparameters, hyper
 from archgym.agents.moves import Moves
 from archgym.agents.start import METHODS, Start
 from archgym.problem import Evaluation
@@ -56,9 +56,8 @@ class Annealing(Agent):
     def batch_size(self) -> int:
         return int(self.hyperparameters.batch_size)
 
-    def run(self, evaluate: Evaluate, batch_size: int | None = None) -> None:
-        self._horizon = max(1, evaluate.remaining)
-        super().run(evaluate, batch_size)
+    def begin(self, budget: int) -> None:
+        self._horizon = max(1, budget)
 
     def ask(self, count: int) -> Designs:
         first = self._start.take(count, self._told)

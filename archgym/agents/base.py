@@ -149,8 +149,12 @@ class Agent(ABC):
                 f"{self.space.name!r} ({self.space.fingerprint})"
             )
 
+    def begin(self, budget: int) -> None:  # noqa: B027
+        """Told how many evaluations a search has, before it starts; agents that plan for it override this."""
+
     def run(self, evaluate: Evaluate, batch_size: int | None = None) -> None:
         """Search until the budget is used up. Agents that own their loop override this."""
+        self.begin(evaluate.remaining)
         batch = batch_size or self.batch_size
         while evaluate.remaining > 0:
             self.tell(evaluate(self.ask(min(batch, evaluate.remaining))))

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from archgym.agents.base import Agent, Evaluate, Hyperparameters, hyper
+from archgym.agents.base import Agent, Hyperparameters, hyper
 from archgym.agents.start import METHODS, Start
 from archgym.errors import MissingExtraError
 from archgym.problem import Evaluation
@@ -176,9 +176,8 @@ class NevergradSearch(OutsideOptimiser):
         self._horizon = int(self.hyperparameters.horizon)
         self._made: Any = None
 
-    def run(self, evaluate: Evaluate, batch_size: int | None = None) -> None:
-        self._horizon = max(1, evaluate.remaining)
-        super().run(evaluate, batch_size)
+    def begin(self, budget: int) -> None:
+        self._horizon = max(1, budget)
 
     @property
     def _optimiser(self) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archgym.agents import base
-from archgym.agents.base import Evaluate, Hyperparameters, hyper
+from archgym.agents.base import Hyperparameters, hyper
 from archgym.agents.rl import PolicyAgent
 from archgym.agents.start import METHODS, Start
 from archgym.space import Designs, Space
@@ -91,9 +91,8 @@ class DQNAgent(ReplayAgent):
             follow=chosen.follow,
         )
 
-    def run(self, evaluate: Evaluate, batch_size: int | None = None) -> None:
-        self._horizon = max(1, evaluate.remaining)
-        super().run(evaluate, batch_size)
+    def begin(self, budget: int) -> None:
+        self._horizon = max(1, budget)
 
     def ask(self, count: int) -> Designs:
         chosen = self.hyperparameters
