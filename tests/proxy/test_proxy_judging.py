@@ -12,6 +12,7 @@ from archgym.dataset import build_dataset
 from archgym.errors import ConfigError, DatasetError, ModelFileError, UnknownNameError
 from archgym.metrics import Metrics
 from archgym.proxy import active_learning, evaluate_proxy, save_proxy
+from archgym.proxy.active import _doubtful
 from archgym.proxy.evaluate import (
     Truth,
     errors,
@@ -137,6 +138,23 @@ def test_active_learning_counts_simulations_and_learns(tmp_path):
         active_learning(problem, ("total_time_s",), candidate, rule="doubt")
     with pytest.raises(ConfigError):
         active_learning(problem, ("total_time_s",), candidate, start=300, budget=200)
+
+
+def test_designs_that_teach_nothing_are_simulated_last(make, rng):
+    proxy, problem = make("boosting"), make_problem("ToyMemoryEnv-v0", "mixed")
+    offered = SPACE.enumerate()
+    recalled = np.all([proxy(offered, problem.workload).extras[f"known.{name}"] for name in TARGETS], axis=0)
+    models = [part.model for part in proxy.parts
+              if part.quantity in TARGETS and part.workload == problem.workload.fingerprint]  # fmt: skip
+    forms = [b"".join(row.tobytes() for row in rows)
+             for rows in zip(*(model.structure.canonical(offered) for model in models), strict=True)]  # fmt: skip
+    worth = len({form for form, known in zip(forms, recalled, strict=True) if not known})
+    assert 0 < worth < (~recalled).sum()
+    chosen = _doubtful(proxy, problem, offered, len(offered), rng)
+    assert sorted(chosen) == list(range(len(offered)))
+    first = chosen[:worth]
+    assert not recalled[first].any()
+    assert len({forms[number] for number in first}) == worth
 
 
 def test_the_picture_is_drawn(make, data, tmp_path):

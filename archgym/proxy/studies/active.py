@@ -13,21 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archgym.problem import Problem
-from archgym.proxy.active import NEIGHBOURS, Round, active_learning
+from archgym.proxy.active import RULES, Round, active_learning
 from archgym.proxy.samples import Samples
 from archgym.proxy.studies.common import GAUSSIAN, Outcome, Scale, Tell, percent, simulated, truth
-from archgym.report.style import BLUE, GREEN, ORANGE, new_figure, save
+from archgym.report.style import BLUE, ORANGE, new_figure, save
 
 TARGETS = ("mean_latency_s", "average_power_W")
 START, BATCH, BUDGET, POOL, JUDGES = 500, 500, 3000, 6000, 4000
-WORKLOADS = ("stream", "random", "cloud-1")  # the share of neighbours was chosen on cloud-2
-#: name, rule and share of neighbours
-WAYS = (
-    ("random", "random", 0.0),
-    ("uncertainty of the metric alone", "uncertainty", 0.0),
-    ("uncertainty", "uncertainty", NEIGHBOURS),
-)
-COLOURS = (ORANGE, GREEN, BLUE)
+WORKLOADS = ("stream", "random", "cloud-1")  # the loop was worked out on cloud-2
+COLOURS = {"random": ORANGE, "uncertainty": BLUE}
 
 
 def run(scale: Scale, tell: Tell) -> Outcome:
@@ -37,12 +31,12 @@ def run(scale: Scale, tell: Tell) -> Outcome:
         judges = simulated(problem, TARGETS, scale.of(JUDGES), 1, judging=True)
         for seed in range(scale.seeds):
             found = {}
-            for name, rule, share in WAYS:
-                found[name] = active_learning(
+            for rule in RULES:
+                found[rule] = active_learning(
                     problem, TARGETS, GAUSSIAN, scale.of(START), scale.of(BATCH), scale.of(BUDGET), rule, POOL, seed,
-                    members=3, neighbours=share,
+                    members=3,
                 )  # fmt: skip
-                tell(f"{workload}, seed {seed}, {name}: {found[name][-1].rows:,} simulations")
+                tell(f"{workload}, seed {seed}, {rule}: {found[rule][-1].rows:,} simulations")
             mine = judged(problem, judges, found)
             rows += [{"workload": workload, "seed": seed, **row} for row in mine]
             tell(f"{workload}, seed {seed}: " + "; ".join(
@@ -98,15 +92,13 @@ def _findings(rows: list[dict[str, Any]]) -> list[str]:
             some = [row for row in rows if (row["workload"], row["metric"]) == (workload, target)]
             seeds = sorted({row["seed"] for row in some})
             for column, which in (("relative_rmse", "all held-out designs"), ("new_relative_rmse", "new designs")):
-                told = []
-                for rule, _, _ in WAYS[1:]:
-                    counts = [needed([row for row in some if row["seed"] == seed], rule, column) for seed in seeds]
-                    told.append(f"{rule} {', '.join(f'{count:,}' if count else 'not met' for count in counts)}")
+                counts = [needed([row for row in some if row["seed"] == seed], "uncertainty", column) for seed in seeds]
+                told = ", ".join(f"{count:,}" if count else "not met" for count in counts)
                 most = max(row["simulations"] for row in some)
                 ends = [row[column] for row in some if row["rule"] == "random" and row["simulations"] == most]
                 lines.append(
                     f"{workload}, {target} of {which}: {most:,} random simulations give {percent(min(ends))} to "
-                    f"{percent(max(ends))}; simulations for the same error, by seed: {'; '.join(told)}"
+                    f"{percent(max(ends))}; chosen simulations for the same error, by seed: {told}"
                 )
     return lines
 
@@ -116,7 +108,7 @@ def _draw(rows: list[dict[str, Any]], stem: Path) -> list[Path]:
     figure, axes = new_figure(4.2 * len(workloads) + 0.6, 6.4, len(TARGETS), len(workloads))
     for line, target in zip(np.reshape(axes, (len(TARGETS), len(workloads))), TARGETS, strict=True):
         for axis, workload in zip(line, workloads, strict=True):
-            for (rule, _, _), colour in zip(WAYS, COLOURS, strict=True):
+            for rule, colour in COLOURS.items():
                 mine = [row for row in rows
                         if (row["workload"], row["metric"], row["rule"]) == (workload, target, rule)]  # fmt: skip
                 sizes = sorted({row["simulations"] for row in mine})
