@@ -82,7 +82,8 @@ def test_saving_and_loading_keeps_every_bit(make, tmp_path, rng):
         save_proxy(proxy, tmp_path / kind)
 
 
-def test_other_spaces_and_workloads_are_refused(make):
+@pytest.mark.parametrize("kind", ["boosting", "gaussian"])
+def test_other_spaces_and_workloads_are_refused(make, kind):
     proxy = make("ridge")
     narrow = dataclasses.replace(proxy, space=SPACE.only(SPACE.names[:-1]))
     with pytest.raises(ConfigError, match="has space"):
@@ -92,7 +93,7 @@ def test_other_spaces_and_workloads_are_refused(make):
         WorkloadError, match="was trained on mixed, random, stream and cannot answer for workload 'mine'"
     ):
         proxy(SPACE.default[None], other)
-    general = make("boosting", general=True)
+    general = make(kind, general=True)
     assert np.isfinite(general(SPACE.default[None], other)["energy_J"][0])
     with pytest.raises(WorkloadError, match="lacks the features locality"):
         general(SPACE.default[None], dataclasses.replace(other, fingerprint="1" * 64, features={}))
