@@ -11,15 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archgym.agents import payoffs
-from archgym.agents.archive import Archive
-from archgym.agents.base import Agent, Hyperparameters, hyper
-from archgym.agents.learner import Effort, Learner
-from archgym.agents.moves import Moves
-from archgym.agents.start import METHODS, Start
+from archgym.agents.base import Hyperparameters, hyper
+from archgym.agents.learner import Effort, Learner, LearningAgent
+from archgym.agents.start import METHODS
 from archgym.agents.surrogate import TRANSFORMS
 from archgym.agents.team_model import EDGES, TeamModel
 from archgym.errors import ConfigError
-from archgym.problem import Evaluation
 from archgym.space import Designs, Space
 
 Floats = NDArray[np.float64]
@@ -50,7 +47,7 @@ class CoordinationHyperparameters(Hyperparameters):
     batch_size: int = hyper(1, "designs evaluated at a time; larger is faster and learns less from each", 1, 1024)
 
 
-class CoordinationGraph(Agent):
+class CoordinationGraph(LearningAgent):
     """Thompson sampling on a coordination graph: the agents settle on a joint choice that is best for drawn payoffs.
 
     Source: Kok and Vlassis, "Collaborative multiagent reinforcement learning by payoff propagation", 2006; a sum of
@@ -80,25 +77,10 @@ class CoordinationGraph(Agent):
                 f"{space.name!r} are too many; allowed: {_MOST_LEVELS} in all"
             )
         chosen = self.hyperparameters
-        self.archive = Archive(space)
-        self._start = Start(space, self.rng, chosen.start_size, chosen.start)
-        self._moves = Moves(space)
         self._model = TeamModel(space, chosen.capacity, chosen.edges, chosen.smoothness)
         effort = Effort(chosen.capacity, min(chosen.capacity, 250), chosen.iterations, chosen.refit)
         transforms = tuple(TRANSFORMS) if chosen.transform == "auto" else (chosen.transform,)
         self._learner = Learner(self._model, self.archive, self.rng, effort, transforms)
-        self._asked: set[bytes] = set()
-        self._told = 0
-
-    @property
-    def batch_size(self) -> int:
-        return int(self.hyperparameters.batch_size)
-
-    def tell(self, evaluation: Evaluation) -> None:
-        self.check(evaluation)
-        self._told += len(evaluation)
-        self.archive.add(evaluation)
-        self._asked.clear()
 
     def ask(self, count: int) -> Designs:
         rows = list(self._start.take(count, self._told))
@@ -116,31 +98,27 @@ class CoordinationGraph(Agent):
         beginnings = np.concatenate([best, self.space.sample(self.rng, 2)])
         settled = beginnings + model.offsets
         payoffs.settle(settled, utilities, pairs, model.owner, 4 * len(self.space))
-        found = [self._untried(places, utilities, pairs) for places in settled]
+        found = [self._near_by(places, utilities, pairs) for places in settled]
         new = [places for places in found if places is not None]
         if not new:
             return np.asarray(self._moves.step(self.rng, best[:1])[0])
         chosen = int(np.argmax(payoffs.worth(np.stack(new), utilities, pairs)))
         return np.asarray(new[chosen] - model.offsets)
 
-    def _untried(self, places: NDArray[np.int64], utilities: Floats, pairs: Floats) -> NDArray[np.int64] | None:
+    def _near_by(self, places: NDArray[np.int64], utilities: Floats, pairs: Floats) -> NDArray[np.int64] | None:
         """``places``, or what one agent changes at the least cost for it to be new; None if all those were tried."""
-        if self._new(places):
-            return places
         model = self._model
+        if self._untried(places - model.offsets):
+            return places
         values = payoffs.responses(places, utilities, pairs)
         cost = values[places][model.owner] - values
         cost[places] = np.inf
         for level in np.argsort(cost, kind="stable"):
             moved = places.copy()
             moved[model.owner[level]] = level
-            if self._new(moved):
+            if self._untried(moved - model.offsets):
                 return moved
         return None
-
-    def _new(self, places: NDArray[np.int64]) -> bool:
-        design = places - self._model.offsets
-        return design not in self.archive and design.tobytes() not in self._asked
 
     def credits(self, design: Designs) -> dict[str, float]:
         """What each parameter's choice is expected to earn, in deviations of the transformed reward from its mean.

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from archgym.agents.archive import Archive
-from archgym.agents.base import Agent, Hyperparameters, hyper
-from archgym.agents.learner import Effort, Learner
-from archgym.agents.moves import Moves, bred, distinct
-from archgym.agents.start import METHODS, Start
+from archgym.agents.base import Hyperparameters, hyper
+from archgym.agents.learner import Effort, Learner, LearningAgent
+from archgym.agents.moves import bred, distinct
+from archgym.agents.start import METHODS
 from archgym.agents.surrogate import Surrogate
-from archgym.problem import Evaluation
 from archgym.space import Designs, Space
 
 
@@ -37,7 +35,7 @@ class SurrogateEvolutionHyperparameters(Hyperparameters):
     batch_size: int = hyper(1, "designs evaluated at a time; larger is faster and learns less from each", 1, 1024)
 
 
-class SurrogateEvolution(Agent):
+class SurrogateEvolution(LearningAgent):
     """Evolution whose children are screened by a Gaussian process that is updated one design at a time.
 
     Source: Jin, "Surrogate-assisted evolutionary computation", 2011; screening by a predictor as in FBNetV3
@@ -55,25 +53,10 @@ class SurrogateEvolution(Agent):
     def __init__(self, space: Space, seed: int = 0, hyperparameters: object | None = None) -> None:
         super().__init__(space, seed, hyperparameters)
         chosen = self.hyperparameters
-        self.archive = Archive(space)
-        self._start = Start(space, self.rng, chosen.start_size, chosen.start)
-        self._moves = Moves(space)
         self._apart = max(1, min(chosen.apart, len(self._moves.movable) // 3))
         self._rate = min(1.0, chosen.mutations / max(1, len(self._moves.movable)))
         effort = Effort(chosen.capacity, min(chosen.capacity, 120), 10, 0.4)
         self._learner = Learner(Surrogate(space, chosen.capacity), self.archive, self.rng, effort, ("squash",))
-        self._asked: set[bytes] = set()
-        self._told = 0
-
-    @property
-    def batch_size(self) -> int:
-        return int(self.hyperparameters.batch_size)
-
-    def tell(self, evaluation: Evaluation) -> None:
-        self.check(evaluation)
-        self._told += len(evaluation)
-        self.archive.add(evaluation)
-        self._asked.clear()
 
     def ask(self, count: int) -> Designs:
         rows = list(self._start.take(count, self._told))
@@ -109,7 +92,7 @@ class SurrogateEvolution(Agent):
         width = self.rng.exponential(curiosity) if curiosity > 0 else 0.0
         for number in np.argsort(-(means + width * deviations), kind="stable"):
             design: NDArray[np.int64] = brood[number]
-            if design not in self.archive and design.tobytes() not in self._asked:
+            if self._untried(design):
                 return design
         chance: NDArray[np.int64] = self.space.sample(self.rng, 1)[0]
         return chance

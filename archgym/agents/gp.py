@@ -11,13 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from archgym.agents.archive import Archive
-from archgym.agents.base import Agent, Hyperparameters, hyper
-from archgym.agents.learner import Effort, Learner
-from archgym.agents.moves import Moves, every_neighbour
-from archgym.agents.start import METHODS, Start
+from archgym.agents.base import Hyperparameters, hyper
+from archgym.agents.learner import Effort, Learner, LearningAgent
+from archgym.agents.moves import every_neighbour
+from archgym.agents.start import METHODS
 from archgym.agents.surrogate import TRANSFORMS, Surrogate, log_expected_improvement
-from archgym.problem import Evaluation
 from archgym.space import Designs, Space
 
 Floats = NDArray[np.float64]
@@ -49,7 +47,7 @@ class GaussianProcessHyperparameters(Hyperparameters):
     batch_size: int = hyper(1, "designs evaluated at a time; larger is faster and learns less from each", 1, 1024)
 
 
-class GaussianProcessSearch(Agent):
+class GaussianProcessSearch(LearningAgent):
     """Gaussian process with one decay rate a parameter and a choice of output transform.
 
     Source: Jones, Schonlau and Welch, "Efficient global optimization", 1998; log expected improvement of
@@ -69,25 +67,10 @@ class GaussianProcessSearch(Agent):
     def __init__(self, space: Space, seed: int = 0, hyperparameters: object | None = None) -> None:
         super().__init__(space, seed, hyperparameters)
         chosen = self.hyperparameters
-        self.archive = Archive(space)
-        self._start = Start(space, self.rng, chosen.start_size, chosen.start)
-        self._moves = Moves(space)
         effort = Effort(chosen.capacity, min(chosen.capacity, 250), chosen.iterations, chosen.refit)
         transforms = tuple(TRANSFORMS) if chosen.transform == "auto" else (chosen.transform,)
         model = Surrogate(space, chosen.capacity, chosen.power)
         self._learner = Learner(model, self.archive, self.rng, effort, transforms)
-        self._asked: set[bytes] = set()
-        self._told = 0
-
-    @property
-    def batch_size(self) -> int:
-        return int(self.hyperparameters.batch_size)
-
-    def tell(self, evaluation: Evaluation) -> None:
-        self.check(evaluation)
-        self._told += len(evaluation)
-        self.archive.add(evaluation)
-        self._asked.clear()
 
     def ask(self, count: int) -> Designs:
         rows = list(self._start.take(count, self._told))
@@ -140,9 +123,6 @@ class GaussianProcessSearch(Agent):
                 break
             design, score = around[chosen], float(scores[chosen])
         return design, score
-
-    def _untried(self, design: NDArray[np.int64]) -> bool:
-        return design not in self.archive and design.tobytes() not in self._asked
 
     def _score(self, designs: Designs, kind: str, width: float) -> Floats:
         """The acquisition, shape (M,)."""

@@ -13,8 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archgym.agents.archive import Archive
+from archgym.agents.base import Agent
+from archgym.agents.moves import Moves
+from archgym.agents.start import Start
 from archgym.agents.surrogate import TRANSFORMS, agreement
-from archgym.space import Designs
+from archgym.problem import Evaluation
+from archgym.space import Designs, Space
 
 Floats = NDArray[np.float64]
 
@@ -148,3 +152,30 @@ class Learner(Generic[Fitted]):
         self.outputs = TRANSFORMS[self.transform](self._values(self.held))
         self.surrogate.learn(self.outputs)
         self.best = float(self.outputs.max())
+
+
+class LearningAgent(Agent):
+    """What agents that search by a surrogate share: a spread start, an archive of what they were told, nothing twice."""
+
+    def __init__(self, space: Space, seed: int = 0, hyperparameters: object | None = None) -> None:
+        super().__init__(space, seed, hyperparameters)
+        chosen = self.hyperparameters
+        self.archive = Archive(space)
+        self._start = Start(space, self.rng, chosen.start_size, chosen.start)
+        self._moves = Moves(space)
+        self._asked: set[bytes] = set()
+        self._told = 0
+
+    @property
+    def batch_size(self) -> int:
+        return int(self.hyperparameters.batch_size)
+
+    def tell(self, evaluation: Evaluation) -> None:
+        self.check(evaluation)
+        self._told += len(evaluation)
+        self.archive.add(evaluation)
+        self._asked.clear()
+
+    def _untried(self, design: NDArray[np.int64]) -> bool:
+        """Whether ``design`` (D,) was neither told nor asked for since."""
+        return design not in self.archive and design.tobytes() not in self._asked
