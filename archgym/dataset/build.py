@@ -138,6 +138,8 @@ def merge_datasets(
     if not datasets:
         raise ConfigError("no dataset to merge; name at least one")
     first = datasets[0].manifest
+    for dataset in datasets:
+        dataset.check()
     for source, other in zip(sources[1:], datasets[1:], strict=True):
         refuse_differences(first, other.manifest, str(sources[0]), str(source))
         if licence is None and other.manifest.licence != first.licence:

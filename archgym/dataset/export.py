@@ -39,6 +39,7 @@ def export_dataset(dataset: Dataset, format: str, out: Path | str) -> list[Path]
     out = Path(out)
     if out.exists():
         raise ConfigError(f"{out} exists already; choose another name or remove it")
+    dataset.check()
     out.parent.mkdir(parents=True, exist_ok=True)
     return FORMATS[format](dataset, out)
 

@@ -168,6 +168,8 @@ def space_differences(first: Space, second: Space) -> list[str]:
     """The parameters in which two spaces differ, in words; empty exactly if the fingerprints are equal."""
     if first.fingerprint == second.fingerprint:
         return []
+    if not set(first.names) & set(second.names):
+        return [f"no parameter in common ({_few(first.names)} against {_few(second.names)})"]
     found = []
     for name in dict.fromkeys((*first.names, *second.names)):
         if (name in first.names) != (name in second.names):

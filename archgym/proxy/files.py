@@ -95,7 +95,9 @@ def load_proxy(directory: Path | str) -> Proxy:
         raise ModelFileError(f"{directory / ARRAYS}: its checksum differs from the one in {DESCRIPTION}")
     try:
         return _assemble(entry, arrays)
-    except (KeyError, TypeError, AttributeError) as error:
+    except ModelFileError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ModelFileError(
             f"{directory / DESCRIPTION}: a field is missing or of the wrong kind ({error!r})"
         ) from error

@@ -75,8 +75,9 @@ def gather(
 
     Raises:
         UnknownNameError: for a target, workload or agent that the dataset lacks.
-        DatasetError: if a feasible row lacks a finite target (counted by target), or no row is left.
+        DatasetError: if a part is damaged, a feasible row lacks a finite target (counted by target), or no row is left.
     """
+    dataset.check()
     manifest = dataset.manifest
     for kind, names, known in (
         ("metric", targets, manifest.metric_names),

@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ import pytest
 from archgym import make_problem
 from archgym.dataset import Filter, build_dataset, export_dataset, merge_datasets, open_dataset, verify_dataset
 from archgym.dataset.coverage import UniqueCounter, design_hash
+from archgym.dataset.manifest import space_differences
 from archgym.dataset.schema import column_names
 from archgym.errors import ArchGymError, ConfigError, DatasetError, RunFileError, UnknownNameError
 from archgym.metrics import Metric
+from archgym.proxy.samples import gather
 from archgym.rollout import run_search
 from archgym.runlog import read_run
 from archgym.space import Space, choice, grid
@@ -147,6 +150,13 @@ def test_merging_keeps_every_row_and_refuses_a_run_twice(logs, data, tmp_path):
         merge_datasets([parts[0].directory, whole.directory], tmp_path / "twice")
 
 
+def test_spaces_without_a_common_parameter_are_told_apart_in_few_words():
+    few, other = (Space("s", tuple(grid(f"{name}{i}", 0, 3) for i in range(40))) for name in "ab")
+    (told,) = space_differences(few, other)
+    assert told.startswith("no parameter in common ([a0, a1, ")
+    assert len(told) < 200
+
+
 def test_truncated_and_damaged_parquet_is_refused(data, tmp_path):
     import shutil
 
@@ -162,8 +172,16 @@ def test_truncated_and_damaged_parquet_is_refused(data, tmp_path):
         elif damage == "flip":
             content[len(content) // 3] ^= 0xFF
             part.write_bytes(content)
-            with pytest.raises(DatasetError, match="checksum"):
-                verify_dataset(open_dataset(copy))
+            damaged = open_dataset(copy)
+            for use in (
+                partial(verify_dataset, damaged),
+                partial(gather, damaged, ("energy_J",), 100),
+                partial(export_dataset, damaged, "csv", tmp_path / "damaged.csv"),
+                partial(merge_datasets, [copy], tmp_path / "damaged"),
+            ):
+                with pytest.raises(DatasetError, match="checksum"):
+                    use()
+            assert not list(tmp_path.glob("damaged*"))
         else:
             part.unlink()
             with pytest.raises(DatasetError, match="missing, but the manifest counts 300 rows"):

@@ -154,6 +154,16 @@ def test_files_that_hold_code_or_damage_are_refused(make, tmp_path):
     np.savez(text / "arrays.npz", reach=np.array(["a"]))
     with pytest.raises(ModelFileError, match="not of numbers"):
         load_proxy(text)
+    for name, old, new in (
+        ("number", '"floor": ', '"floor": "x", "_": '),
+        ("level", '"levels": [', '"levels": [7, 7, '),
+    ):
+        broken = copy(name)
+        entry = (broken / "proxy.json").read_text()
+        assert old in entry
+        (broken / "proxy.json").write_text(entry.replace(old, new))
+        with pytest.raises(ModelFileError, match=r"proxy\.json: a field is missing or of the wrong kind"):
+            load_proxy(broken)
     swapped = copy("swapped")
     with np.load(good / "arrays.npz") as arrays:
         changed = dict(arrays)

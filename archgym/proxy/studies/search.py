@@ -29,7 +29,7 @@ def run(scale: Scale, tell: Tell) -> Outcome:
         for size in SIZES:
             learnt = simulated(problem, targets, scale.of(size), seed)
             choices = dict.fromkeys(targets, GAUSSIAN)
-            proxy = train_on(learnt, problem_manifest(problem), targets, members=1, choices=choices)
+            proxy = train_on(learnt, problem_manifest(problem), targets, members=1, choices=choices, calibrated=False)
             stand_in = make_problem("DRAMEnv-v0", problem.workload, "joint", proxy)
             spent = len(learnt) + CHECKED
             for agent in AGENTS:
