@@ -112,6 +112,9 @@ def _draw(rows: list[dict[str, Any]], stem: Path) -> list[Path]:
                           color=colours[metric], markersize=3.5, label=label)  # fmt: skip
         axis.axhline(100 * PUBLISHED, color=GREY, linestyle="--", linewidth=1)
         axis.set(xscale="log", yscale="log", title=f"{problem} on {workload}", xlabel="simulated designs")
+        sizes = sorted({row["designs"] for row in rows if (row["problem"], row["workload"]) == (problem, workload)})
+        axis.set_xticks(sizes[::2], [f"{size:,}" for size in sizes[::2]])
+        axis.minorticks_off()
         axis.set_ylabel("relative RMSE (%)")
         axis.legend(fontsize=8)
     for axis in flat[len(places) :]:
