@@ -109,11 +109,7 @@ class DatasetWriter:
         return len(self._runs) - 1
 
     def append(self, rows: Rows) -> None:
-        """Add rows; their run numbers must be announced.
-
-        Raises:
-            DatasetError: for a feasible row without a finite metric, a count of which is given by metric.
-        """
+        """Add rows; their run numbers must be announced. Missing metrics are kept as null."""
         if not len(rows):
             return
         for run, count in zip(*np.unique(rows.run, return_counts=True), strict=True):

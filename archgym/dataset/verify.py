@@ -105,6 +105,6 @@ def _compare(problem: Problem, rows: Rows) -> list[str]:
         for row in np.flatnonzero(~((stored == now) | (np.isnan(stored) & np.isnan(now)))).tolist():
             wrong.setdefault(
                 row,
-                f"run {rows.run[row]}, step {rows.step[row]}: {name} is {stored[row]!r}, simulated again {now[row]!r}",
+                f"run {rows.run[row]}, step {rows.step[row]}: {name} is {float(stored[row])!r}, simulated again {float(now[row])!r}",
             )
     return [wrong[row] for row in sorted(wrong)]

@@ -14,14 +14,19 @@ from archgym.dataset.logs import describe
 from archgym.dataset.manifest import Manifest
 from archgym.errors import ConfigError, UnknownNameError
 from archgym.problem import Problem
+from archgym.proxy.batch import Doubt, covariance_given, most_doubtful
 from archgym.proxy.fit import Candidate
+from archgym.proxy.gaussian import GaussianModel
 from archgym.proxy.samples import Samples, held_out
 from archgym.proxy.simulator import FEASIBLE, Proxy
+from archgym.proxy.target import TargetModel
 from archgym.proxy.train import train_on
-from archgym.space import Designs
+from archgym.space import Designs, Space
 
 #: what decides the next designs; ``random`` is the baseline
 RULES = ("uncertainty", "random")
+#: designs among which a Gaussian process chooses, at most: it compares every two
+MOST_COMPARED = 2500
 
 
 @dataclass(frozen=True)
@@ -49,9 +54,11 @@ def active_learning(
     """Learn a proxy of a problem's simulator within a budget of simulations.
 
     Each round trains ``candidate`` on all rows so far, draws ``pool`` designs that are new and not held out, and
-    simulates ``batch`` of them: with ``random`` any; with ``uncertainty`` drawn with a probability that grows with their
-    predicted relative deviation (largest over the targets), so that a batch is spread out. Designs that behave like a
-    simulated one, or like another of the batch, teach nothing and are taken last. The last round's proxy is calibrated.
+    simulates ``batch`` of them. With ``random`` these are any. With ``uncertainty`` a Gaussian process asks for the designs
+    of most variance given each other (`archgym.proxy.batch`); other kinds draw with a probability that grows with the
+    predicted deviation, so that a batch is spread out. Deviations are relative to the metric's mean, and add up over the
+    targets. Designs that behave like a simulated one, or like another of the batch, teach nothing and are taken last.
+    The last round's proxy is calibrated.
 
     Args:
         judge: called with each round's proxy; its answer is kept as the round's errors.
@@ -94,20 +101,37 @@ def _doubtful(
 ) -> NDArray[np.int64]:
     """Numbers of the designs to simulate next, without repetition."""
     found = proxy(offered, problem.workload)
-    doubt = np.zeros(len(offered))
-    for metric in proxy.metrics:
-        deviation = found.extras[f"deviation.{metric.name}"] / np.nanmean(np.abs(found[metric.name]))
-        doubt = np.maximum(doubt, np.where(found.feasible, deviation, 0.0))
-    # Drawing by Gumbel noise on the logarithm gives a spread-out batch; squaring favours the least sure.
-    score = 2.0 * np.log(np.maximum(doubt, 1e-300)) + rng.gumbel(size=len(offered))
-    order = np.argsort(-score, kind="stable")
-    forms = [part.model.structure.canonical(offered[order]) for part in proxy.parts
-             if part.quantity != FEASIBLE and part.workload == problem.workload.fingerprint]  # fmt: skip
-    _, first = np.unique(np.concatenate(forms, axis=1), axis=0, return_index=True)
-    repeats = np.ones(len(order), dtype=bool)
-    repeats[first] = False
-    recalled = np.all([found.extras[f"known.{metric.name}"] for metric in proxy.metrics], axis=0)
-    return order[np.argsort(repeats | recalled[order], kind="stable")[:count]]
+    models = {part.quantity: part.model for part in proxy.parts
+              if part.quantity != FEASIBLE and part.workload == problem.workload.fingerprint}  # fmt: skip
+    forms = {name: model.structure.canonical(offered) for name, model in models.items()}
+    _, first = np.unique(np.concatenate(list(forms.values()), axis=1), axis=0, return_index=True)
+    worth = np.zeros(len(offered), dtype=bool)
+    worth[first] = True
+    worth &= ~np.all([found.extras[f"known.{name}"] for name in models], axis=0)
+    asked = np.flatnonzero(worth)
+    if all(isinstance(model.model, GaussianModel) for model in models.values()):
+        asked = asked[found.feasible[asked]][:MOST_COMPARED]
+        doubts = [
+            _doubt(model, problem.space, forms[name][asked], found[name][asked]) for name, model in models.items()
+        ]
+        order = asked[most_doubtful(doubts, min(count, len(asked)))]
+    else:
+        doubt = np.zeros(len(offered))
+        for name in models:
+            doubt += np.where(found.feasible, found.extras[f"deviation.{name}"] / np.nanmean(np.abs(found[name])), 0.0)
+        # Drawing by Gumbel noise on the logarithm gives a spread-out batch; squaring favours the least sure.
+        score = 2.0 * np.log(np.maximum(doubt[asked], 1e-300)) + rng.gumbel(size=len(asked))
+        order = asked[np.argsort(-score, kind="stable")]
+    rest = np.setdiff1d(np.arange(len(offered)), order)
+    return np.concatenate([order, rest[np.argsort(~worth[rest], kind="stable")]])[:count]
+
+
+def _doubt(model: TargetModel, space: Space, forms: Designs, values: NDArray[np.float64]) -> Doubt:
+    """Of one metric, relative to the mean of its predicted ``values``."""
+    assert isinstance(model.model, GaussianModel)
+    unit = float(np.std(model.memory.values)) / float(np.mean(np.abs(values)) if len(values) else 1.0)
+    weight = (unit * (values if model.logarithm else np.ones(len(values)))) ** 2
+    return Doubt(covariance_given(model.model, space, forms), weight)
 
 
 def _fresh(problem: Problem, rng: np.random.Generator, count: int, known: set[int]) -> Designs:

@@ -34,7 +34,7 @@ def run(scale: Scale, tell: Tell) -> Outcome:
             for rule in RULES:
                 found[rule] = active_learning(
                     problem, TARGETS, GAUSSIAN, scale.of(START), scale.of(BATCH), scale.of(BUDGET), rule, POOL, seed,
-                    members=3,
+                    members=1,
                 )  # fmt: skip
                 tell(f"{workload}, seed {seed}, {rule}: {found[rule][-1].rows:,} simulations")
             mine = judged(problem, judges, found)
