@@ -101,10 +101,26 @@ class BoundGaussian:
         self._sizes = np.asarray(space.sizes, dtype=np.int64)
         self._first = parameter_groups(self._sizes)
         self._codes = _joint(model.codes.astype(np.int64), self._sizes, self._first)
+        self._halves: tuple[Floats, Floats] | None = None
+        if len(self._codes) == 2:
+            halves = self._joint_table(0), self._joint_table(1)
+            if len(halves[0]) <= 2 * model.codes.shape[1]:
+                self._halves = halves
+
+    def _joint_table(self, group: int) -> Floats:
+        """Likeness of all joint levels of a group's parameters, square."""
+        table: Floats = np.ones((1, 1))
+        start = int((self._sizes[: self._first[group]] ** 2).sum())
+        for size in self._sizes[self._first[group] : self._first[group + 1]].tolist():
+            table = np.kron(table, self._tables[start : start + size * size].reshape(size, size))
+            start += size * size
+        return np.ascontiguousarray(table)
 
     def members(self, designs: Designs, columns: NDArray[np.int32], threads: int | None = None) -> Floats:
         """Each member's value, shape (B, M)."""
         found = np.empty((len(designs), len(self._weights)))
+        if self._halves is not None:
+            return self._by_halves(designs, self._halves, found, threads) + self._mean
 
         def work(start: int, stop: int) -> None:
             rows = np.ascontiguousarray(designs[start:stop])
@@ -112,6 +128,20 @@ class BoundGaussian:
 
         for_row_blocks(work, len(designs), BLOCK, threads)
         return found + self._mean
+
+    def _by_halves(self, designs: Designs, halves: tuple[Floats, Floats], found: Floats, threads: int | None) -> Floats:
+        """Where the parameters make two groups, designs of equal second half share the sums over the training rows."""
+        first, second = _joint(np.ascontiguousarray(designs.T), self._sizes, self._first)
+        order = np.argsort(second, kind="stable")
+        first, second, sorted_found = first[order], second[order], np.empty_like(found)
+
+        def work(start: int, stop: int) -> None:
+            here = slice(start, stop)
+            _half_sums(first[here], second[here], self._codes, *halves, self._weights, sorted_found[here])
+
+        for_row_blocks(work, len(designs), 16 * BLOCK, threads)
+        found[order] = sorted_found
+        return found
 
 
 def parameter_groups(sizes: Integers) -> Integers:
@@ -179,4 +209,41 @@ def _sums(
                 parts[3] += own[n + 3] * alike[n + 3]
             for n in range(rows - rows % 4, rows):
                 parts[0] += own[n] * alike[n]
+            found[b, member] = (parts[0] + parts[1]) + (parts[2] + parts[3])
+
+
+@jit
+def _half_sums(
+    first: NDArray[np.int32],
+    second: NDArray[np.int32],
+    codes: NDArray[np.int32],
+    first_table: Floats,
+    second_table: Floats,
+    weights: Floats,
+    found: Floats,
+) -> None:
+    """As `_sums`, for designs (B,) given by the places of their two halves, those of equal second half in a row.
+
+    For a second half the weights times its likeness are summed by the training rows' first halves, once; each design
+    is then a sum over the levels of the first half.
+    """
+    members, rows = weights.shape
+    sums = np.empty((members, len(first_table)))
+    for b in range(len(first)):
+        if b == 0 or second[b] != second[b - 1]:
+            sums[:] = 0.0
+            line = second_table[second[b]]
+            for member in range(members):
+                for n in range(rows):
+                    sums[member, codes[0, n]] += weights[member, n] * line[codes[1, n]]
+        alike = first_table[first[b]]
+        for member in range(members):
+            own, parts, count = sums[member], np.zeros(4), len(alike)
+            for a in range(0, count - count % 4, 4):
+                parts[0] += own[a] * alike[a]
+                parts[1] += own[a + 1] * alike[a + 1]
+                parts[2] += own[a + 2] * alike[a + 2]
+                parts[3] += own[a + 3] * alike[a + 3]
+            for a in range(count - count % 4, count):
+                parts[0] += own[a] * alike[a]
             found[b, member] = (parts[0] + parts[1]) + (parts[2] + parts[3])

@@ -84,7 +84,7 @@ def test_kernels_are_their_plain_twins(known):
         np.testing.assert_allclose(one + one.T, other + other.T)
 
 
-@pytest.mark.parametrize("most", [1, 12, 1024])
+@pytest.mark.parametrize("most", [1, 12, 24, 1024])
 def test_predictions_add_up_weights_times_likeness(known, most, monkeypatch):
     monkeypatch.setattr(gaussian, "GROUP", most)
     what, parameters, designs, workload, _ = known
