@@ -112,7 +112,8 @@ class BoundGaussian:
         table: Floats = np.ones((1, 1))
         start = int((self._sizes[: self._first[group]] ** 2).sum())
         for size in self._sizes[self._first[group] : self._first[group + 1]].tolist():
-            table = np.kron(table, self._tables[start : start + size * size].reshape(size, size))
+            own = self._tables[start : start + size * size].reshape(size, size)
+            table = np.asarray(np.kron(table, own), dtype=np.float64)
             start += size * size
         return np.ascontiguousarray(table)
 
