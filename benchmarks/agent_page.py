@@ -281,16 +281,18 @@ def findings(results: Results) -> str:
 OVERHEAD = """## What the agents cost
 
 The tables count one design at a time, as far as an agent works that way. In batches of 64 (`python -m
-benchmarks.agent_overhead`, one core of a two-core 2 GHz machine whose other work was paused) random search takes 1 to 3
-microseconds an evaluation, annealing 5 to 6, the genetic algorithm 11 to 13 and ant colonies 11 to 16, from 10 to 96
-parameters. At 2,000 points an ask of `bo` takes 0.7 s when it searches its hyperparameters and 0.25 s when not; `gp` 1.0 s and
-0.4 s; `sae` 0.05 s and 0.001 s.
+benchmarks.agent_overhead`, one core at 2.6 GHz whose other work was paused) random search takes 0.2 to 0.8 microseconds an
+evaluation, annealing 1.1 to 1.3, the genetic algorithm 2.4 to 3.5 and ant colonies 2.6 to 5.3, from 10 to 96 parameters. At
+2,000 points an ask of `bo` takes 0.17 s when it searches its hyperparameters and 0.07 s when not. The times in the tables are from
+several machines, `coordination` and what ran with it from this one, the others from one at 2 GHz.
 """
 
 
 WORDS = """- `sae` is the one to take when you do not know: with about one millisecond an evaluation (two on the SoC's 60 to 96
   parameters) it is first or close to first at 100 and 500 evaluations nearly everywhere.
 - `gp` needs few evaluations where simulations are slow, at ten to a hundred milliseconds an ask.
+- `coordination` needs the fewest on the systems on chip: on `soc-audio` (96 parameters) the middle half of its runs have the best
+  design within 100 evaluations, at 11 milliseconds each. On `mixed/0` it is behind `sae` at 500.
 - `sae` is behind CatCMA on `mixed/0` at 2,000 evaluations, where it stalls after 500. On another instance of that kind the
   runs that stalled sat in a basin that differs from the optimum's in five parameters at once, and no change of two leads out.
   On `soc-edge` at 500 CatCMA is ahead too.
