@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archgym.errors import MissingExtraError, UnknownNameError
+from archgym.errors import ConfigError, MissingExtraError, UnknownNameError
 from archgym.proxy.features import FeatureMap
-from archgym.proxy.gaussian_fit import fit_gaussian
+from archgym.proxy.gaussian_fit import check_levels, fit_gaussian
 from archgym.proxy.linear import StackedModel, fit_linear, linear_values
 from archgym.proxy.memory import Memory
 from archgym.proxy.networks import fit_networks
@@ -72,15 +72,23 @@ class Candidate:
         return f"{self.kind}({', '.join(f'{key}={value}' for key, value in self.settings.items())})"
 
 
-def candidates(kinds: Sequence[str], rows: int) -> list[Candidate]:
-    """What is tried for ``rows`` training rows.
+def candidates(kinds: Sequence[str], space: Space, rows: int) -> list[Candidate]:
+    """What is tried for ``rows`` training rows; Gaussian processes only if no parameter has too many levels for them.
 
     Raises:
         UnknownNameError: for an unknown kind.
+        ConfigError: if Gaussian processes alone are asked for, and a parameter has too many levels.
     """
     for kind in kinds:
         if kind not in KINDS:
             raise UnknownNameError("model", kind, (*KINDS, "auto", "all"))
+    if "gaussian" in kinds:
+        try:
+            check_levels(space)
+        except ConfigError:
+            kinds = [kind for kind in kinds if kind != "gaussian"]
+            if not kinds:
+                raise
     leaf = 1 if rows < 20_000 else 5
     every = [
         *(Candidate("ridge", {"alpha": alpha}) for alpha in (0.01, 1.0)),

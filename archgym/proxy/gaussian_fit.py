@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archgym.agents.surrogate import climb_evidence
+from archgym.errors import ConfigError
 from archgym.proxy.gaussian import GaussianModel
 from archgym.simulators.jit import jit
 from archgym.space import Designs, Space
@@ -23,6 +24,8 @@ Integers = NDArray[np.int64]
 SAMPLE, MOST_ROWS, ITERATIONS = 800, 5000, 60
 #: an ordered parameter of more levels has equal steps
 MOST_STEPS = 32
+#: levels of a parameter at most: memory grows with their square, of a choice while it is fitted with their cube
+MOST_LEVELS = 256
 JITTER = 1e-8
 
 
@@ -154,6 +157,20 @@ def pair_sums(codes: Integers, values: Floats, sizes: Integers) -> Floats:
     return sums
 
 
+def check_levels(space: Space) -> None:
+    """Refuse a space whose tables of likeness could outgrow memory.
+
+    Raises:
+        ConfigError: if a parameter has more than `MOST_LEVELS` levels.
+    """
+    for parameter in space.parameters:
+        if len(parameter.levels) > MOST_LEVELS:
+            raise ConfigError(
+                f"model gaussian: parameter {parameter.name} has {len(parameter.levels):,} levels; "
+                f"allowed: at most {MOST_LEVELS}, or another kind of model"
+            )
+
+
 def fit_gaussian(
     designs: Designs, workload: Floats, target: Floats, space: Space, seed: int, members: int
 ) -> GaussianModel:
@@ -163,7 +180,11 @@ def fit_gaussian(
 
     Args:
         workload: scaled workload columns, shape (N, W).
+
+    Raises:
+        ConfigError: if a parameter has more than `MOST_LEVELS` levels.
     """
+    check_levels(space)
     whole = np.concatenate([designs, workload], axis=1)
     kept = np.sort(np.unique(whole, axis=0, return_index=True)[1])[:MOST_ROWS]
     designs, workload, target = designs[kept], workload[kept], target[kept]

@@ -186,7 +186,7 @@ def _one_target(
 ) -> tuple[TargetModel, dict[str, Any]]:  # fmt: skip
     logarithm = wants_logarithm(table.target)
     few = np.arange(min(len(table), CHOICE_ROWS))  # rows are in the order of a hash: the first ones are a sample
-    tried = [given] if given else candidates(kinds, len(table))
+    tried = [given] if given else candidates(kinds, table.space, len(table))
     choice = Choice(tried[0], ()) if len(tried) == 1 else choose(tried, table.take(few), fold[few], seed, logarithm)
     best = choice.best
     tell(

@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from archgym.errors import ModelFileError
+from archgym.errors import ConfigError, ModelFileError
 from archgym.proxy import gaussian
+from archgym.proxy.fit import AUTO, candidates
 from archgym.proxy.gaussian import GaussianModel, parameter_groups
 from archgym.proxy.gaussian_fit import JITTER, Likeness, fit_gaussian, likeness, pair_sums
 from archgym.space import Space, choice, grid
@@ -102,6 +103,18 @@ def test_groups_hold_consecutive_parameters_of_a_bounded_number_of_levels():
     sizes = np.array([4, 3, 2000, 2, 2, 512, 2, 3])
     first = parameter_groups(sizes).tolist()
     assert first == [0, 2, 3, 5, 7, 8]
+
+
+def test_parameters_of_many_levels_are_left_to_other_kinds():
+    wide = Space("wide", (grid("near", 0, 255), grid("far", 0, 256)))
+    narrow = Space("narrow", wide.parameters[:1])
+    assert {option.kind for option in candidates(AUTO, wide, 100)} == set(AUTO) - {"gaussian"}
+    assert {option.kind for option in candidates(AUTO, narrow, 100)} == set(AUTO)
+    with pytest.raises(ConfigError, match="parameter far has 257 levels; allowed: at most 256"):
+        candidates(["gaussian"], wide, 100)
+    designs = wide.sample(np.random.default_rng(0), 20)
+    with pytest.raises(ConfigError, match="parameter far"):
+        fit_gaussian(designs, np.empty((20, 0)), designs[:, 0] * 1.0, wide, 0, 1)
 
 
 def test_what_was_told_comes_back_and_members_that_left_rows_out_differ():
