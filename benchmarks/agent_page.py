@@ -291,8 +291,8 @@ several machines, `coordination` and what ran with it from this one, the others 
 WORDS = """- `sae` is the one to take when you do not know: with about one millisecond an evaluation (two on the SoC's 60 to 96
   parameters) it is first or close to first at 100 and 500 evaluations nearly everywhere.
 - `gp` needs few evaluations where simulations are slow, at ten to a hundred milliseconds an ask.
-- `coordination` needs the fewest on the systems on chip: on `soc-audio` (96 parameters) the middle half of its runs have the best
-  design within 100 evaluations, at 11 milliseconds each. On `mixed/0` it is behind `sae` at 500.
+- Teams of agents, one a parameter, need few on `soc-audio` (96 parameters): the middle half of the runs of `coordination` and of
+  `mappo` have the best design within 100 evaluations, at 11 and 0.6 milliseconds each. On `mixed/0` both are behind `sae` at 500.
 - `sae` is behind CatCMA on `mixed/0` at 2,000 evaluations, where it stalls after 500. On another instance of that kind the
   runs that stalled sat in a basin that differs from the optimum's in five parameters at once, and no change of two leads out.
   On `soc-edge` at 500 CatCMA is ahead too.
