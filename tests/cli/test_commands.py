@@ -1,5 +1,6 @@
 """The command line: what it prints for people and machines, how it resumes, and what it refuses in one line."""
 
+import functools
 import json
 import signal
 import subprocess
@@ -89,7 +90,9 @@ def test_an_interrupted_search_goes_on_where_it_stopped(tmp_path):
         "--no-plots",
         "--quiet",
     ]
-    process = subprocess.Popen([*command, "--out", str(tmp_path)], stderr=subprocess.PIPE, text=True)
+    # a shell lets what it starts in the background ignore interrupts; this process is to be interrupted all the same
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen([*command, "--out", str(tmp_path)], stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     deadline = time.monotonic() + 120
     while not any(file.stat().st_size > 200_000 for file in tmp_path.glob("*.partial")):
         assert time.monotonic() < deadline, "the search did not start"

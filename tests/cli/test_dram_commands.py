@@ -1,5 +1,6 @@
 """The command line on memory controllers: what it shows, resumes, explains and refuses."""
 
+import functools
 import json
 import signal
 import subprocess
@@ -84,9 +85,12 @@ def test_what_a_search_calls_without_effect_has_none(tmp_path, capsys):
 @pytest.mark.skipif(sys.platform == "win32", reason="sends an interrupt signal")
 def test_the_same_command_finishes_an_interrupted_search_with_the_same_bytes(tmp_path):
     command = [*SEARCH, "--agent", "ga", "--budget", "1500", "--batch", "10"]
+    # a shell lets what it starts in the background ignore interrupts; this process is to be interrupted all the same
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(
-        [sys.executable, "-m", "archgym", *command, "--out", str(tmp_path / "a")], stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-m", "archgym", *command, "--out", str(tmp_path / "a")],
+        stderr=subprocess.PIPE, text=True, preexec_fn=heed,
+    )  # fmt: skip
     deadline = time.monotonic() + 120
     while not any(file.stat().st_size > 20_000 for file in tmp_path.glob("a/*.partial")):
         assert time.monotonic() < deadline, "the search did not start"
