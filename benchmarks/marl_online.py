@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from archgym.agents.online_training import control, train_online
+from archgym.agents.online_training import control, serve, train_online
 from archgym.agents.team_learner import TeamSettings
 from archgym.envs.online import ParallelOnlineEnv
 from archgym.envs.online_memory import ACTION_SPACE, OnlineMemory
@@ -23,18 +23,10 @@ FULL = ("synthetic:phases?requests=40000&seed=1", "mediabench-jpegdecode_32", "m
 VARIANTS = (("mappo", 0.0, False), ("coma", 0.5, False), ("mappo, from the static settings", 0.0, True))
 
 
-def serve(memory: OnlineMemory, design) -> float:
-    memory.reset()
-    total = 0.0
-    while not (memory.finished or memory.stuck):
-        total += memory.step(design)
-    return total
-
-
-def best_static(memory: OnlineMemory, tries: int, seed: int):
+def best_static(env: ParallelOnlineEnv, tries: int, seed: int):
     """The best of ``tries`` random settings and the default, and its reward."""
     drawn = np.concatenate([ACTION_SPACE.default[None], ACTION_SPACE.sample(np.random.default_rng(seed), tries)])
-    rewards = [serve(memory, design) for design in drawn]
+    rewards = [serve(env, design).total for design in drawn]
     return drawn[int(np.argmax(rewards))], max(rewards)
 
 
@@ -62,7 +54,7 @@ def main() -> None:
         env = ParallelOnlineEnv(workload, "group", options.window)
         memory = OnlineMemory(workload, options.window, "ddr3-1600", "rbc")
         print(f"{workload}: {memory.windows} windows of {options.window} requests; default settings 0")
-        static, reward = best_static(memory, tries, 0)
+        static, reward = best_static(env, tries, 0)
         print(f"  best static of {tries + 1}: {reward:.4f} {ACTION_SPACE.row(static)}")
         print(f"  greedy oracle, {tries // 4 + 2} tries a window: {greedy_oracle(memory, static, tries // 4, 0):.4f}")
         for name, own_credit, begin in VARIANTS:

@@ -149,7 +149,7 @@ class Agent(ABC):
                 f"{self.space.name!r} ({self.space.fingerprint})"
             )
 
-    def begin(self, budget: int) -> None:  # noqa: B027
+    def begin(self, budget: int) -> None:  # noqa: B027 - most agents need not know
         """Told how many evaluations a search has, before it starts; agents that plan for it override this."""
 
     def run(self, evaluate: Evaluate, batch_size: int | None = None) -> None:

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archgym.agents.archive import Archive
-from archgym.agents.base import Agent, Hyperparameters, hyper
-from archgym.agents.moves import Moves, every_neighbour
-from archgym.agents.start import METHODS, Start
+from archgym.agents.base import Hyperparameters, hyper
+from archgym.agents.learner import LearningAgent
+from archgym.agents.moves import every_neighbour
+from archgym.agents.start import METHODS
 from archgym.agents.surrogate import TRANSFORMS
-from archgym.problem import Evaluation
 from archgym.space import Designs, Space
 
 Floats = NDArray[np.float64]
@@ -52,7 +51,7 @@ class BayesianHyperparameters(Hyperparameters):
     batch_size: int = hyper(2, "designs evaluated at a time; larger is faster and learns less from each", 1, 1024)
 
 
-class BayesianSearch(Agent):
+class BayesianSearch(LearningAgent):
     """Surrogates and acquisition functions of scikit-optimize over designs.
 
     Source: Mockus, "Bayesian approach to global optimization", 1989; hedging of Brochu, Hoffman and de Freitas,
@@ -73,24 +72,12 @@ class BayesianSearch(Agent):
 
         super().__init__(space, seed, hyperparameters)
         chosen = self.hyperparameters
-        self.archive = Archive(space)
-        self._start = Start(space, self.rng, chosen.start_size, chosen.start)
-        self._moves = Moves(space)
         self._model = make_model(chosen.surrogate, space, seed % 2**32, int(chosen.trees), int(chosen.fit_points))
         self._names = ("ei", "lcb", "pi") if chosen.acquisition == "hedge" else (chosen.acquisition,)
         self._gains = np.zeros(len(self._names))
         self._advised: Designs | None = None
-        self._seen = self._next_search = self._told = 0
+        self._seen = self._next_search = 0
         self._best = 0.0
-
-    @property
-    def batch_size(self) -> int:
-        return int(self.hyperparameters.batch_size)
-
-    def tell(self, evaluation: Evaluation) -> None:
-        self.check(evaluation)
-        self._told += len(evaluation)
-        self.archive.add(evaluation)
 
     def ask(self, count: int) -> Designs:
         from threadpoolctl import threadpool_limits

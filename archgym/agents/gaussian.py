@@ -185,6 +185,44 @@ def inverse(factor: Floats) -> Floats:
 
 
 @jit
+def explained(covariance: Floats, noise: float, outputs: Floats) -> tuple[bool, float, Floats, Floats]:
+    """How well a covariance (N, N) with ``noise`` explains the outputs: whether it has a factor, the log density up to a
+    constant, the weights of the outputs, and the precision, its lower triangle."""
+    count = len(outputs)
+    factor = covariance.copy()
+    for n in range(count):
+        factor[n, n] += noise
+    weights = outputs.copy()
+    if not factorise(factor):
+        return False, -np.inf, weights, factor
+    forward(factor, count, weights)
+    backward(factor, count, weights)
+    value = 0.0
+    for n in range(count):
+        value -= 0.5 * outputs[n] * weights[n] + math.log(factor[n, n])
+    return True, value, weights, inverse(factor)
+
+
+@jit
+def add_prior(value: float, gradient: Floats, parameters: Floats, mean: Floats, spread: Floats) -> float:
+    """The value with independent normal priors of the parameters; the gradient gets their part in place."""
+    for p in range(len(parameters)):
+        away = (parameters[p] - mean[p]) / spread[p]
+        value -= 0.5 * away * away
+        gradient[p] -= away / spread[p]
+    return value
+
+
+@jit
+def left_out(outputs: Floats, weights: Floats, precision: Floats) -> Floats:
+    """What the others say of each point, shape (N,)."""
+    means = np.empty(len(outputs))
+    for n in range(len(outputs)):
+        means[n] = outputs[n] - weights[n] / precision[n, n]
+    return means
+
+
+@jit
 def evidence(
     parameters: Floats,
     codes: Integers,
@@ -207,19 +245,10 @@ def evidence(
     variance, noise = math.exp(parameters[width]), math.exp(parameters[width + 1])
     covariance = np.zeros((count, count))
     covariance_matrix(codes, count, offsets, decay, variance, 0.0, covariance)
-    factor = covariance.copy()
-    for n in range(count):
-        factor[n, n] += noise + JITTER
     gradient = np.zeros(len(parameters))
-    if not factorise(factor):
+    sound, value, weights, precision = explained(covariance, noise + JITTER, outputs)
+    if not sound:
         return -np.inf, gradient, outputs
-    weights = outputs.copy()
-    forward(factor, count, weights)
-    backward(factor, count, weights)
-    precision = inverse(factor)
-    value = 0.0
-    for n in range(count):
-        value -= 0.5 * outputs[n] * weights[n] + math.log(factor[n, n])
     along = np.zeros(width)
     for a in range(count):
         gradient[width + 1] += 0.5 * noise * (weights[a] * weights[a] - precision[a, a])
@@ -238,11 +267,5 @@ def evidence(
                 total += pulls[b] * by_level[levels[b]]
             along[i] += total
     gradient[:width] = along
-    for p in range(len(parameters)):
-        away = (parameters[p] - mean[p]) / spread[p]
-        value -= 0.5 * away * away
-        gradient[p] -= away / spread[p]
-    left_out = np.empty(count)
-    for n in range(count):
-        left_out[n] = outputs[n] - weights[n] / precision[n, n]
-    return value, gradient, left_out
+    value = add_prior(value, gradient, parameters, mean, spread)
+    return value, gradient, left_out(outputs, weights, precision)

@@ -105,7 +105,8 @@ class MultiAgentPPO(Agent):
 
     def ask(self, count: int) -> Designs:
         first = self._start.take(count, len(self._rewards))
-        return np.concatenate([first, self._fresh(self._explore(self._draw(count - len(first))))])
+        drawn = self._moves.wander(self.rng, self._draw(count - len(first)), self.hyperparameters.explore)
+        return np.concatenate([first, self._fresh(drawn)])
 
     def _draw(self, count: int, greedy: bool = False) -> Designs:
         if not count:
@@ -116,10 +117,6 @@ class MultiAgentPPO(Agent):
         """The team's most likely design, shape (D,)."""
         design: Designs = self._draw(1, greedy=True)[0]
         return design
-
-    def _explore(self, designs: Designs) -> Designs:
-        chosen = self.rng.random(designs.shape) < self.hyperparameters.explore / len(self.space)
-        return self._moves.change(self.rng, designs, chosen)
 
     def _fresh(self, designs: Designs) -> Designs:
         """With ``fresh``, one parameter after another is changed of designs that are not new, a few times at most."""

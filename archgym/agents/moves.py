@@ -46,6 +46,10 @@ class Moves:
         chosen[np.arange(len(designs)), self.movable[rng.integers(len(self.movable), size=len(designs))]] = True
         return self.change(rng, designs, chosen)
 
+    def wander(self, rng: np.random.Generator, designs: Designs, changes: float) -> Designs:
+        """So many parameters of each design change on average, each with equal probability, shape as given."""
+        return self.change(rng, designs, rng.random(designs.shape) < changes / len(self.sizes))
+
     def change(self, rng: np.random.Generator, designs: Designs, chosen: NDArray[np.bool_]) -> Designs:
         """Every chosen entry changes, shape as given; a parameter of one level stays."""
         rows, columns = np.nonzero(chosen)

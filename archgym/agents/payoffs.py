@@ -17,7 +17,7 @@ import math
 
 import numpy as np
 
-from archgym.agents.gaussian import JITTER, Floats, Integers, backward, factorise, forward, inverse
+from archgym.agents.gaussian import JITTER, Floats, Integers, add_prior, explained, forward, left_out
 from archgym.simulators.jit import jit
 
 
@@ -96,19 +96,10 @@ def evidence(
     covariance = np.empty((count, count))
     for a in range(count):
         covariance_row(places[:, a].copy(), places, count, weights, ratio, likeness, offsets, hoods, covariance[a])
-    factor = covariance.copy()
-    for n in range(count):
-        factor[n, n] += noise + JITTER
     gradient = np.zeros(len(parameters))
-    if not factorise(factor):
+    sound, value, pulls, precision = explained(covariance, noise + JITTER, outputs)
+    if not sound:
         return -np.inf, gradient, outputs
-    pulls = outputs.copy()
-    forward(factor, count, pulls)
-    backward(factor, count, pulls)
-    precision = inverse(factor)
-    value = 0.0
-    for n in range(count):
-        value -= 0.5 * outputs[n] * pulls[n] + math.log(factor[n, n])
     sums, terms = np.empty((hoods.max() + 1, count)), np.empty((width, count))
     slopes = np.empty(count)
     for a in range(count):
@@ -130,14 +121,8 @@ def evidence(
                 pairs += slopes[b] * through
             gradient[i] += along
             gradient[width] += 0.5 * ratio * pairs
-    for p in range(len(parameters)):
-        away = (parameters[p] - mean[p]) / spread[p]
-        value -= 0.5 * away * away
-        gradient[p] -= away / spread[p]
-    left_out = np.empty(count)
-    for n in range(count):
-        left_out[n] = outputs[n] - pulls[n] / precision[n, n]
-    return value, gradient, left_out
+    value = add_prior(value, gradient, parameters, mean, spread)
+    return value, gradient, left_out(outputs, pulls, precision)
 
 
 @jit

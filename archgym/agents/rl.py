@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 
 
 class PolicyAgent(Agent):
-    """What all agents here share: the policy's memory of what was told, and its file."""
+    """What all agents here share: a spread start, the policy's memory of what was told, and its file."""
 
     learner: PolicyLearner
 
     def __init__(self, space: Space, seed: int = 0, hyperparameters: object | None = None) -> None:
         super().__init__(space, seed, hyperparameters)
+        chosen = self.hyperparameters
+        self._start = Start(space, self.rng, chosen.start_size, chosen.start)
         self._moves = Moves(space)
         self._known: set[bytes] = set()
         self._rewards: list[float] = []
@@ -42,6 +44,16 @@ class PolicyAgent(Agent):
     @property
     def batch_size(self) -> int:
         return int(self.hyperparameters.batch_size)
+
+    def ask(self, count: int) -> Designs:
+        first = self._start.take(count, len(self._rewards))
+        if len(first) == count:
+            return first
+        return np.concatenate([first, self._fresh(self._draw(count - len(first)))])
+
+    def _draw(self, count: int) -> Designs:
+        """Designs drawn from the policy, shape (count, D)."""
+        return np.ascontiguousarray(self.learner.act(count))
 
     def _fresh(self, designs: Designs) -> Designs:
         """With ``fresh``, a design evaluated before, or drawn twice, has one parameter changed."""
@@ -114,17 +126,11 @@ class OnPolicyAgent(PolicyAgent):
         self.learner = self._make(chosen.batch_size + self._recalled)
         self._waiting: list[tuple[NDArray[np.int64], float]] = []
         self._best: dict[bytes, float] = {}
-        self._start = Start(space, self.rng, chosen.start_size, chosen.start)
 
-    def ask(self, count: int) -> Designs:
-        first = self._start.take(count, len(self._rewards))
-        if len(first) == count:
-            return first
-        drawn = np.ascontiguousarray(self.learner.act(count - len(first)))
-        if self.hyperparameters.explore:
-            chosen = self.rng.random(drawn.shape) < self.hyperparameters.explore / len(self.space)
-            drawn = self._moves.change(self.rng, drawn, chosen)
-        return np.concatenate([first, self._fresh(drawn)])
+    def _draw(self, count: int) -> Designs:
+        drawn = super()._draw(count)
+        explore = self.hyperparameters.explore
+        return self._moves.wander(self.rng, drawn, explore) if explore else drawn
 
     @abstractmethod
     def _make(self, count: int) -> OnPolicyLearner:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from archgym.agents import base
 from archgym.agents.base import Hyperparameters, hyper
 from archgym.agents.rl import PolicyAgent
-from archgym.agents.start import METHODS, Start
+from archgym.agents.start import METHODS
 from archgym.space import Designs, Space
 
 if TYPE_CHECKING:
@@ -22,18 +22,6 @@ class ReplayAgent(PolicyAgent):
     """DQN, SAC and TD3: they keep every design told and learn from all of them again and again."""
 
     learner: ReplayLearner
-
-    def __init__(self, space: Space, seed: int = 0, hyperparameters: object | None = None) -> None:
-        super().__init__(space, seed, hyperparameters)
-        chosen = self.hyperparameters
-        self._start = Start(space, self.rng, chosen.start_size, chosen.start)
-
-    def ask(self, count: int) -> Designs:
-        first = self._start.take(count, len(self._rewards))
-        if len(first) == count:
-            return first
-        drawn = np.ascontiguousarray(self.learner.act(count - len(first)))
-        return np.concatenate([first, self._fresh(drawn)])
 
     def _take(self, designs: Designs, rewards: NDArray[np.float64]) -> None:
         self.learner.learn(designs, rewards)

@@ -86,10 +86,8 @@ class GaussianModel:
 
     def bind(self, workload: Floats, space: Space) -> BoundGaussian:
         """The model for one workload."""
-        apart = np.zeros(len(self.weights))
-        for column, value in enumerate(workload):
-            apart += np.abs(self.workload[:, column] - value)
-        return BoundGaussian(self, self.weights * np.exp(-self.decay * apart)[:, None], space)
+        near = np.exp(-self.decay * workload_distance(self.workload, workload[None]))
+        return BoundGaussian(self, self.weights * near, space)
 
 
 class BoundGaussian:
@@ -145,6 +143,14 @@ class BoundGaussian:
         return found
 
 
+def workload_distance(first: Floats, second: Floats) -> Floats:
+    """Sum over the columns of how far workloads are apart, shape (N, K), of workload columns (N, W) and (K, W)."""
+    apart = np.zeros((len(first), len(second)))
+    for column in range(first.shape[1]):
+        apart += np.abs(first[:, None, column] - second[None, :, column])
+    return apart
+
+
 def parameter_groups(sizes: Integers) -> Integers:
     """The first parameter of each group, and the number of parameters, shape (G + 1,)."""
     first, joint = [0], 1
@@ -163,6 +169,20 @@ def _joint(codes: Integers, sizes: Integers, first: Integers) -> NDArray[np.int3
         for number in range(first[group], first[group + 1]):
             places[group] = places[group] * sizes[number] + codes[number]
     return places.astype(np.int32)
+
+
+@jit
+def _inner(first: Floats, second: Floats) -> float:
+    """Sum of products, in four parts, because one would wait for itself."""
+    count, a, b, c, d = len(first), 0.0, 0.0, 0.0, 0.0
+    for n in range(0, count - count % 4, 4):
+        a += first[n] * second[n]
+        b += first[n + 1] * second[n + 1]
+        c += first[n + 2] * second[n + 2]
+        d += first[n + 3] * second[n + 3]
+    for n in range(count - count % 4, count):
+        a += first[n] * second[n]
+    return (a + b) + (c + d)
 
 
 @jit
@@ -201,16 +221,7 @@ def _sums(
             for n in range(rows):
                 alike[n] *= table[places[n]]
         for member in range(len(weights)):
-            own = weights[member]
-            parts = np.zeros(4)  # one sum would wait for itself
-            for n in range(0, rows - rows % 4, 4):
-                parts[0] += own[n] * alike[n]
-                parts[1] += own[n + 1] * alike[n + 1]
-                parts[2] += own[n + 2] * alike[n + 2]
-                parts[3] += own[n + 3] * alike[n + 3]
-            for n in range(rows - rows % 4, rows):
-                parts[0] += own[n] * alike[n]
-            found[b, member] = (parts[0] + parts[1]) + (parts[2] + parts[3])
+            found[b, member] = _inner(weights[member], alike)
 
 
 @jit
@@ -239,12 +250,4 @@ def _half_sums(
                     sums[member, codes[0, n]] += weights[member, n] * line[codes[1, n]]
         alike = first_table[first[b]]
         for member in range(members):
-            own, parts, count = sums[member], np.zeros(4), len(alike)
-            for a in range(0, count - count % 4, 4):
-                parts[0] += own[a] * alike[a]
-                parts[1] += own[a + 1] * alike[a + 1]
-                parts[2] += own[a + 2] * alike[a + 2]
-                parts[3] += own[a + 3] * alike[a + 3]
-            for a in range(count - count % 4, count):
-                parts[0] += own[a] * alike[a]
-            found[b, member] = (parts[0] + parts[1]) + (parts[2] + parts[3])
+            found[b, member] = _inner(sums[member], alike)

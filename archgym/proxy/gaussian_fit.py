@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from archgym.agents.surrogate import climb_evidence
 from archgym.errors import ConfigError
-from archgym.proxy.gaussian import GaussianModel
+from archgym.proxy.gaussian import GaussianModel, workload_distance
 from archgym.simulators.jit import jit
 from archgym.space import Designs, Space
 
@@ -80,9 +80,7 @@ class Likeness:
         ]
         self.mean = np.concatenate([*mean, np.zeros(width), [0.0, 0.0, np.log(1e-4)]])
         self.spread = np.concatenate([np.full(self.count, 1.5), np.full(width, 2.0), [2.0, 2.0, 3.0]])
-        self.apart = np.zeros((len(workload), len(workload)))
-        for column in range(workload.shape[1]):
-            self.apart += np.abs(workload[:, None, column] - workload[None, :, column])
+        self.apart = workload_distance(workload, workload)
 
     def tables(self, parameters: Floats) -> Floats:
         """All tables, row by row, one after the other."""
@@ -199,8 +197,8 @@ def fit_gaussian(
     )
     tables, (decay, variance, noise) = known.tables(parameters), np.exp(parameters[-3:])
     covariance = variance * likeness(codes, codes, tables, known.sizes)
-    for column in range(workload.shape[1]):
-        covariance *= np.exp(-decay * np.abs(workload[:, None, column] - workload[None, :, column]))
+    if workload.shape[1]:
+        covariance *= np.exp(-decay * workload_distance(workload, workload))
     rng = np.random.default_rng(seed)
     weights = np.zeros((len(outputs), members))
     for member in range(members):
